@@ -107,7 +107,9 @@ class Cells:
                 raise LimitError(f"{name} lines of cells are whole numbers in a row, not {lines!r}")
             object.__setattr__(self, name, lines.astype(np.intp))
         if len(self.word) != len(self.bit):
-            raise LimitError(f"{len(self.word)} word lines do not pair with {len(self.bit)} bit lines")
+            raise LimitError(
+                f"{len(self.word)} word lines do not pair with {len(self.bit)} bit lines"
+            )
 
     @classmethod
     def of(cls, pairs: Iterable[tuple[int, int]]) -> "Cells":
@@ -207,7 +209,7 @@ class Reading:
     @property
     def clipped(self) -> Mask:
         """True where the converter was at the end of its range."""
-        return (self.flags & Flag.CLIPPED) != 0
+        return np.asarray(self.flags & Flag.CLIPPED, dtype=np.bool_)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,0 +1,141 @@
+"""One command per experiment, its options taken from the fields of its settings."""
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, fields
+from inspect import Parameter, Signature
+from pathlib import Path
+from typing import Annotated, Any, get_type_hints
+
+import typer
+
+from crossbar.backend import StoreError
+from crossbar.cli.options import (
+    STORE,
+    BenchOption,
+    FigurePath,
+    JsonOption,
+    SeedOption,
+    StoreOption,
+)
+from crossbar.cli.output import bars, console, print_json
+from crossbar.experiments import EXPERIMENTS, Experiment
+from crossbar.store import Store
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add every experiment of `EXPERIMENTS` to the command line."""
+    for name, experiment in EXPERIMENTS.items():
+        app.command(name, help=experiment.help)(command(name, experiment))
+
+
+def command(name: str, experiment: Experiment) -> Callable[..., None]:
+    """Return the command of an experiment: its settings as options, and the shared ones."""
+    hints = get_type_hints(experiment.settings)
+    own = [
+        Parameter(
+            field.name,
+            Parameter.KEYWORD_ONLY,
+            default=field.default,
+            annotation=Annotated[
+                hints[field.name], typer.Option(help=field.metadata["help"], show_default=True)
+            ],
+        )
+        for field in fields(experiment.settings)
+    ]
+    shared = [
+        Parameter(key, Parameter.KEYWORD_ONLY, default=default, annotation=kind)
+        for key, kind, default in (
+            ("bench", BenchOption, "sim"),
+            ("seed", SeedOption, None),
+            ("store", StoreOption, STORE),
+            ("figure", FigurePath, Path(f"{name}.png")),
+            ("as_json", JsonOption, False),
+        )
+    ]
+
+    def run(**given: Any) -> None:
+        chosen = {field.name: given.pop(field.name) for field in fields(experiment.settings)}
+        run_experiment(name, experiment, experiment.settings(**chosen), **given)
+
+    # Typer reads a function's signature; this one is written by the settings.
+    run.__signature__ = Signature([*own, *shared])  # type: ignore[attr-defined]
+    run.__annotations__ = {p.name: p.annotation for p in [*own, *shared]}
+    return run
+
+
+def run_experiment(
+    name: str,
+    experiment: Experiment,
+    settings: Any,
+    *,
+    bench: str,
+    seed: int | None,
+    store: Path,
+    figure: Path,
+    as_json: bool,
+) -> None:
+    """Run an experiment, record it, and show what came out.
+
+    What finished before an interrupt is in the record, and is shown, all the same.
+    """
+    from crossbar.bench import load
+    from crossbar.session import session
+
+    opened = session(load(bench), store, experiment=name, settings=asdict(settings), seed=seed)
+    started = time.monotonic()
+    interrupted: KeyboardInterrupt | None = None
+    number = 0
+    try:
+        with opened as s, bars() as progress:
+            number = s.run.id
+            experiment.run(settings, s.bench, s.run, s.seed, progress)
+            s.run.finish(summary=experiment.summarise(s.store.results(number)))
+    except KeyboardInterrupt as problem:
+        if not number:
+            raise
+        interrupted = problem
+    show_experiment(store, number, figure, as_json, seconds=time.monotonic() - started)
+    if interrupted is not None:
+        raise interrupted
+
+
+def show_experiment(
+    store: Path, number: int, figure: Path, as_json: bool, *, seconds: float | None = None
+) -> None:
+    """Show a recorded run of an experiment: table or JSON, and the figure, from the record alone.
+
+    Raises
+    ------
+    StoreError
+        If the run is not one of an experiment.
+    """
+    with Store.open(store, readonly=True) as opened:
+        run, results = opened.run(number), opened.results(number)
+    if run.experiment not in EXPERIMENTS:
+        raise StoreError(
+            f"run {number} is of {run.experiment!r}, which has no figure; "
+            f"{', '.join(EXPERIMENTS)} have one"
+        )
+    experiment = EXPERIMENTS[run.experiment]
+    summary = experiment.summarise(results)
+    experiment.draw(run, results, summary, figure)
+    if as_json:
+        print_json(
+            {
+                "experiment": run.experiment,
+                "run": run.id,
+                "status": run.status,
+                "store": str(store),
+                "figure": str(figure),
+                "seed": run.seed,
+                "bench": run.bench,
+                "settings": run.settings,
+                "seconds": seconds,
+                **summary,
+            }
+        )
+    else:
+        for part in experiment.tables(run, summary):
+            console.print(part)
+        console.print(f"run {run.id} ({run.status}) in {store}, figure in {figure}")

@@ -1,0 +1,271 @@
+"""The main job: what analog hardware costs a small network on the two-moons task.
+
+Networks are trained with each objective, programmed into the array by write-verify, and run with
+every multiply done there; programming and inference are repeated, because one programming draw says
+little. What is measured goes to the record draw by draw, and the summary, the table and the figure
+are made from those arrays alone.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from crossbar.backend import Array, DataError
+from crossbar.bench import Bench
+from crossbar.data import Points, Standardisation, moons, read_csv, split, standardise
+from crossbar.mapping import MAPPINGS
+from crossbar.network import Network, classify
+from crossbar.offload import HardwareNetwork, offload
+from crossbar.placement import check_fits
+from crossbar.store import Arrays, Run
+from crossbar.training_settings import TrainingSettings
+
+Progress = Callable[[str, int, int], None]
+"""Called with the name of a piece of work, how much of it is done, and how much there is."""
+
+TRAINING = TrainingSettings()
+GRID = 61
+"""Points per side of the grid on which decision boundaries are drawn."""
+
+
+@dataclass(frozen=True, slots=True)
+class MoonsSettings:
+    """What `xbar moons` can be asked for; every field is an option of the command.
+
+    Raises
+    ------
+    DataError
+        If a number is outside what its meaning allows, or a name does not exist.
+    """
+
+    hidden: int = field(default=4, metadata={"help": "Hidden units of the 2-H-1 network."})
+    mapping: str = field(
+        default="differential",
+        metadata={"help": f"How weights become conductances: {', '.join(MAPPINGS)}."},
+    )
+    training: str = field(
+        default="erm,trinomial,lognormal",
+        metadata={"help": "Training objectives to compare, separated by commas."},
+    )
+    repeats: int = field(default=10, metadata={"help": "Programming draws per objective."})
+    data: str | None = field(
+        default=None, metadata={"help": "CSV of your own: two columns and a label per point."}
+    )
+    train_points: int = field(default=500, metadata={"help": "Training points of the moons."})
+    test_points: int = field(default=1000, metadata={"help": "Test points of the moons."})
+    noise: float = field(default=0.1, metadata={"help": "Standard deviation of the moons' noise."})
+    epochs: int = field(
+        default=TRAINING.epochs, metadata={"help": "Training steps per start, full batch."}
+    )
+    p1: float = field(
+        default=TRAINING.p1, metadata={"help": "Trinomial: probability of a factor 0."}
+    )
+    p2: float = field(
+        default=TRAINING.p2, metadata={"help": "Trinomial: probability of a factor 0.5."}
+    )
+    sigma: float = field(
+        default=TRAINING.sigma, metadata={"help": "Lognormal: sigma of the factor's logarithm."}
+    )
+
+    def __post_init__(self) -> None:
+        for name, least in (("hidden", 1), ("repeats", 1), ("train_points", 40), ("epochs", 1)):
+            if getattr(self, name) < least:
+                raise DataError(f"{name} = {getattr(self, name)} is below {least}")
+        if self.test_points < 20:
+            raise DataError(f"test_points = {self.test_points} is below 20")
+        if self.mapping not in MAPPINGS:
+            raise DataError(f"mapping {self.mapping!r} is not one of {', '.join(MAPPINGS)}")
+        if not self.objectives:
+            raise DataError("training names no objective")
+
+    @property
+    def objectives(self) -> tuple[str, ...]:
+        """The training objectives, in the order they were named, each once."""
+        named = (name.strip() for name in self.training.split(","))
+        return tuple(dict.fromkeys(name for name in named if name))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Task:
+    """Points of the task, standardised by the training part."""
+
+    train: Points
+    test: Points
+    scaling: Standardisation
+
+
+def run(
+    settings: MoonsSettings,
+    bench: Bench,
+    record: Run,
+    seed: int,
+    progress: Progress = lambda *_: None,
+) -> None:
+    """Train, program and infer, and leave everything measured in the record.
+
+    Parameters
+    ----------
+    settings
+        What to do.
+    bench
+        Where; the same array is programmed again and again.
+    record
+        Receives one result per network and per programming draw, as soon as it is there.
+    seed
+        Of the points and of the training; the bench has its own.
+    progress
+        Told of training, draws and cells.
+
+    Raises
+    ------
+    DataError
+        If an objective does not exist, or the points cannot be used.
+    CapacityError
+        If the network does not fit the array.
+    """
+    shapes = [(3, settings.hidden), (settings.hidden + 1, 1)]
+    check_fits(shapes, MAPPINGS[settings.mapping], bench.backend.shape)
+    points_rng, training_rng = np.random.default_rng(seed).spawn(2)
+    task = make_task(settings, points_rng)
+    grid = _grid(task.train.inputs)
+    record.result("points", _points_arrays(task, grid))
+    networks = _train(settings, task, training_rng, record, grid, progress)
+    crossbar = bench.crossbar(mapping=settings.mapping)
+    total = settings.repeats * len(networks)
+    for draw in range(settings.repeats):
+        for k, (name, network) in enumerate(networks.items()):
+            progress("programming draws", draw * len(networks) + k, total)
+
+            def cells(done: int, of: int) -> None:
+                progress("cells of this pass", done, of)
+
+            hardware = offload(
+                network, crossbar, task.train.inputs, calibrate=False, progress=cells
+            )
+            last = grid if draw == settings.repeats - 1 else None
+            record.result(f"draw/{name}/{draw}", _infer(hardware, task, last))
+    progress("programming draws", total, total)
+
+
+def make_task(settings: MoonsSettings, rng: np.random.Generator) -> Task:
+    """Return the points, generated or read, split and standardised by the training part."""
+    if settings.data is not None:
+        train, test = split(read_csv(settings.data), 0.5, rng)
+    else:
+        train = moons(settings.train_points, settings.noise, rng)
+        test = moons(settings.test_points, settings.noise, rng)
+    scaling = standardise(train)
+    return Task(train=scaling(train), test=scaling(test), scaling=scaling)
+
+
+def _train(
+    settings: MoonsSettings,
+    task: Task,
+    rng: np.random.Generator,
+    record: Run,
+    grid: Array,
+    progress: Progress,
+) -> dict[str, Network]:
+    """Return a network per objective, each trained from the same random state."""
+    # Torch takes a second to import; a bench PC that only reads should not wait for it.
+    from crossbar.objectives import OBJECTIVES
+    from crossbar.training import train
+
+    for name in settings.objectives:
+        if name not in OBJECTIVES:
+            raise DataError(f"training {name!r} is not one of {', '.join(OBJECTIVES)}")
+    chosen = TrainingSettings(
+        epochs=settings.epochs,
+        warmup=settings.epochs * TRAINING.warmup // TRAINING.epochs,
+        p1=settings.p1,
+        p2=settings.p2,
+        sigma=settings.sigma,
+    )
+    seed = int(rng.integers(2**63))
+    networks = {}
+    for name in settings.objectives:
+        trained = train(
+            task.train,
+            name,
+            chosen,
+            np.random.default_rng(seed),
+            widths=(2, settings.hidden, 1),
+            progress=partial(progress, f"training {name}"),
+        )
+        network = networks[name] = trained.network
+        record.result(
+            f"network/{name}",
+            {
+                **{f"matrix_{k}": layer.matrix for k, layer in enumerate(network.layers)},
+                "losses": trained.losses,
+                "accuracy": _accuracy(network(task.test.inputs), task.test),
+                "grid_scores": network(grid)[:, 0],
+            },
+        )
+    return networks
+
+
+def _infer(hardware: HardwareNetwork, task: Task, grid: Array | None) -> Arrays:
+    """Run the test points on the array, as programmed and then calibrated; return what is kept.
+
+    Calibrating takes a few training inputs more; both are shown because it wins back a good part
+    of what relaxation costs, and not every bench that is compared with does it.
+    """
+    inference = hardware.run(task.test.inputs)
+    boundary = None if grid is None else hardware(grid)[:, 0]
+    hardware.calibrate(task.train.inputs)
+    calibrated = hardware.run(task.test.inputs)
+    report = hardware.report
+    arrays: dict[str, ArrayLike] = {
+        "accuracy": _accuracy(inference.scores, task.test),
+        "calibrated_accuracy": _accuracy(calibrated.scores, task.test),
+        "target": report.target,
+        "verified": report.verified,
+        "reread": report.reread,
+        "status": report.status,
+        "pulses": report.pulses,
+        "tolerance": report.tolerance,
+        "reread_delay": report.reread_delay,
+        "success_at_verify": report.success_at_verify,
+        "success_on_reread": report.success_on_reread,
+        "program_seconds": report.seconds,
+        "clipped_reads": report.clipped,
+        "clipped_products": sum(int(p.clipped.sum()) for p in inference.products),
+        "inputs_beyond_range": np.array(inference.beyond),
+    }
+    for k, product in enumerate(inference.products):
+        arrays[f"errors_{k}"] = product.errors
+        arrays[f"calibrated_errors_{k}"] = calibrated.products[k].errors
+        arrays[f"digital_sd_{k}"] = np.std(product.digital)
+        arrays[f"shortfall_{k}"] = report.shortfall[k]
+    if boundary is not None:
+        arrays["grid_scores"] = boundary
+    return {name: np.asarray(value) for name, value in arrays.items()}
+
+
+def _accuracy(scores: Array, points: Points) -> float:
+    return float(np.mean(classify(scores) == points.labels))
+
+
+def _grid(inputs: Array) -> Array:
+    """Return a grid over the points with a margin, shape ``(GRID**2, 2)``."""
+    low, high = inputs.min(axis=0), inputs.max(axis=0)
+    margin = 0.08 * (high - low)
+    axes = [np.linspace(a, b, GRID) for a, b in zip(low - margin, high + margin, strict=True)]
+    return np.stack(np.meshgrid(*axes), axis=-1).reshape(-1, 2)
+
+
+def _points_arrays(task: Task, grid: Array) -> Arrays:
+    return {
+        "train_inputs": task.train.inputs,
+        "train_labels": task.train.labels,
+        "test_inputs": task.test.inputs,
+        "test_labels": task.test.labels,
+        "mean": np.asarray(task.scaling.mean),
+        "std": np.asarray(task.scaling.std),
+        "class_names": np.array(task.test.class_names),
+        "grid": grid,
+    }

@@ -1,0 +1,117 @@
+"""What a person sees of a moons run: two tables and a figure."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from crossbar.store import Arrays, RunRecord
+
+PERCENT, MICRO = 100.0, 1e6
+
+
+def heading(run: RunRecord) -> str:
+    """Return the line that says what made the numbers."""
+    s = run.settings
+    data = s["data"] or f"moons, noise {s['noise']:g}"
+    return f"2-{s['hidden']}-1 on a crossbar: {s['mapping']} mapping, {data}"
+
+
+def provenance_note(run: RunRecord) -> str:
+    """Return bench, device, seed and the meaning of the spreads, in one line."""
+    device = run.bench.get("device")
+    model = device["model"] if isinstance(device, Mapping) else "real"
+    bench = (
+        run.bench_name if run.bench_name == run.bench_kind else f"{run.bench_kind} {run.bench_name}"
+    )
+    return (
+        f"bench {bench}, device {model}, seed {run.seed}, {run.settings['repeats']} programming "
+        "draws of one array; ± is their standard deviation"
+    )
+
+
+def tables(run: RunRecord, summary: dict[str, Any]) -> list[RenderableType]:
+    """Return the accuracies and the programming figures as tables of at most 80 columns."""
+    accuracy = Table(title=heading(run), title_justify="left")
+    accuracy.add_column("training")
+    for name in ("software", "crossbar", "drop, points", "calibrated", "drop, points"):
+        accuracy.add_column(name, justify="right")
+    errors = Table(title="errors of the dot products, sd by layer", title_justify="left")
+    errors.add_column("training")
+    for name in ("as programmed", "relative", "calibrated", "relative"):
+        errors.add_column(name, justify="right")
+    programming = Table(title="programming, all draws", title_justify="left")
+    programming.add_column("training")
+    for name in ("pulses/cell", "median, p95", "in band", "later", "stuck", "clipped"):
+        programming.add_column(name, justify="right")
+    delay = tolerance = None
+    for row in summary["rows"]:
+        software = f"{PERCENT * row['software_accuracy']:.1f} %"
+        if "hardware_accuracy" not in row:
+            accuracy.add_row(row["training"], software, "-", "-", "-", "-")
+            continue
+        accuracy.add_row(
+            row["training"],
+            software,
+            f"{_pm(row['hardware_accuracy'], PERCENT)} %",
+            _pm(row["drop_points"], 1.0),
+            f"{_pm(row['calibrated_accuracy'], PERCENT)} %",
+            _pm(row["calibrated_drop_points"], 1.0),
+        )
+        errors.add_row(
+            row["training"],
+            *_error_cells(row["dot_product_error"]),
+            *_error_cells(row["calibrated_dot_product_error"]),
+        )
+        pulses, stuck = row["pulses_per_cell"], row["stuck_cells"]
+        programming.add_row(
+            row["training"],
+            f"{pulses['mean']:.1f}",
+            f"{pulses['median']:.0f}, {pulses['p95']:.0f}",
+            f"{PERCENT * row['success_at_verify']['mean']:.1f} %",
+            f"{PERCENT * row['success_on_reread']['mean']:.1f} %",
+            f"{sum(stuck) / len(stuck):.1f}",
+            f"{row['clipped_reads'] + row['clipped_products']}",
+        )
+        delay, tolerance = row["reread_delay_s"], row["tolerance_S"]
+    shown: list[RenderableType] = [accuracy]
+    if delay is not None and tolerance is not None:
+        programming.caption = (
+            f"in band: ±{MICRO * tolerance:g} µS at the last verify; later: re-read {delay:g} s "
+            "after; clipped: readings at the end of a converter's range"
+        )
+        programming.caption_justify = "left"
+        shown += [errors, programming]
+    accuracy.caption = (
+        "calibrated: gain and offset of every output measured with training inputs, corrected "
+        "digitally"
+    )
+    accuracy.caption_justify = "left"
+    return [*shown, Text(provenance_note(run))]
+
+
+def _error_cells(layers: Mapping[str, Mapping[str, float]]) -> tuple[str, str]:
+    """Return absolute and relative errors of all layers as two cells."""
+    return (
+        ", ".join(f"{e['sd']:.2g}" for e in layers.values()),
+        ", ".join(f"{PERCENT * e['relative_sd']:.0f} %" for e in layers.values()),
+    )
+
+
+def _pm(values: Mapping[str, Any], factor: float) -> str:
+    mean = f"{factor * values['mean']:.1f}"
+    return mean if values["sd"] is None else f"{mean} ± {factor * values['sd']:.1f}"
+
+
+def draw(
+    run: RunRecord, results: Mapping[str, Arrays], summary: dict[str, Any], path: Path
+) -> None:
+    """Draw the figure of a moons record into a file."""
+    # Matplotlib takes most of a second to import; commands without a figure do not wait for it.
+    from crossbar.figures.moons import moons_figure
+    from crossbar.figures.style import save
+
+    save(moons_figure(results, summary, heading(run), provenance_note(run)), path)

@@ -1,0 +1,1 @@
+"""Figures, drawn from records alone, so that any of them can be drawn again later."""

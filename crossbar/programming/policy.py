@@ -1,0 +1,63 @@
+"""What a write policy is: given cells off their targets, which pulse next."""
+
+from typing import Protocol
+
+from crossbar.backend import Array, Indices, LimitError, Limits, Mask, Second, Volt
+
+
+class Policy(Protocol):
+    """Chooses pulses for a fixed set of cells; holds what it must remember of each.
+
+    A policy sees conductances only as signed errors: it never reads, drives or stops. Stopping is
+    the loop's business (`crossbar.programming.write_verify`).
+    """
+
+    def next(self, index: Indices, error: Array) -> tuple[Array, Array]:
+        """Return amplitude (V) and width (s) of the next pulse for some of the cells.
+
+        Parameters
+        ----------
+        index
+            Which cells, counted in the order they were handed to the loop, shape ``(n,)``.
+        error
+            Target minus measured conductance, S, shape ``(n,)``; its sign chooses SET or RESET.
+        """
+        ...
+
+    def exhausted(self, index: Indices) -> Mask:
+        """Return True for cells whose last pulse was the strongest this policy has."""
+        ...
+
+
+class Pulses(Protocol):
+    """The settings of a policy: a frozen dataclass, one table of a bench file."""
+
+    @property
+    def strongest(self) -> tuple[Volt, Volt]:
+        """Amplitude of the strongest SET and of the strongest RESET pulse, V, with their signs."""
+        ...
+
+    @property
+    def widths(self) -> tuple[Second, Second]:
+        """Width of the shortest and of the longest pulse, s."""
+        ...
+
+    def policy(self, count: int) -> Policy:
+        """Return the policy for this many cells."""
+        ...
+
+
+def check_pulses(pulses: Pulses, limits: Limits) -> None:
+    """Raise `LimitError` if a bench would refuse a policy's pulses, before the first one."""
+    for amplitude in pulses.strongest:
+        if not abs(amplitude) <= limits.voltage:
+            raise LimitError(
+                f"the policy's pulses go to {amplitude} V, which is outside this bench's "
+                f"±{limits.voltage} V"
+            )
+    for width in pulses.widths:
+        if not limits.width_min <= width <= limits.width_max:
+            raise LimitError(
+                f"the policy's pulse width {width} s is outside this bench's {limits.width_min} s "
+                f"to {limits.width_max} s"
+            )

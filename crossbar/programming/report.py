@@ -1,0 +1,73 @@
+"""What became of each cell of a write-verify, kept whole: a success rate alone says little."""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crossbar.backend import Array, Cells, Mask, Second, Siemens
+
+
+class Status(IntEnum):
+    """How the loop left a cell."""
+
+    VERIFIED = 0
+    """Its verify read was inside the band."""
+    BUDGET = 1
+    """Its pulses ran out."""
+    STUCK = 2
+    """The strongest pulses of neither direction move it."""
+    UNREACHED = 3
+    """Its own range ends short of the target: the strongest pulses bring it no closer."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CellReport:
+    """One write-verify pass over some cells; every array has shape ``(n,)``.
+
+    Parameters
+    ----------
+    cells
+        In the order they were given.
+    target, before, verified
+        Conductance wanted, read before the first pulse, and read at the last verify, S.
+    tolerance
+        Half-width of the band around the target, S.
+    status
+        `Status` of each cell.
+    pulses, reversals
+        Pulses applied, and changes of direction among them.
+    reads
+        Read currents taken of each cell, verify reads included.
+    clipped
+        Reads at the end of the converter's range; the policy still knew which way to go.
+    seconds
+        Bench time that the pass took, s.
+    """
+
+    cells: Cells
+    target: Array
+    before: Array
+    verified: Array
+    tolerance: Siemens
+    status: NDArray[np.uint8]
+    pulses: NDArray[np.intp]
+    reversals: NDArray[np.intp]
+    reads: NDArray[np.intp]
+    clipped: int
+    seconds: Second
+
+    @property
+    def stuck(self) -> Mask:
+        """True for cells that no pulse moves."""
+        return np.asarray(self.status == Status.STUCK, dtype=np.bool_)
+
+    def success(self, conductance: Array) -> float:
+        """Return the share of cells inside their band at these conductances (S, shape ``(n,)``).
+
+        An empty pass has no share: NaN.
+        """
+        if len(self.cells) == 0:
+            return float("nan")
+        return float(np.mean(np.abs(conductance - self.target) <= self.tolerance))

@@ -1,0 +1,217 @@
+"""The journal: a wrapper that records what is asked of a bench before it, and the answer after."""
+
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from crossbar.backend import (
+    Ampere,
+    Array,
+    Backend,
+    Cells,
+    CrossbarError,
+    Indices,
+    Limits,
+    Reading,
+    Second,
+    StoreError,
+    Sweep,
+    Volt,
+)
+from crossbar.store import Run, error_text
+
+Answer = TypeVar("Answer")
+
+
+class Recorded:
+    """A backend whose every call is in the run store: the outermost wrapper.
+
+    What is refused by the guard is recorded too, with its reason. A call that cannot be recorded
+    is not made. Only `close` always reaches the bench.
+
+    Parameters
+    ----------
+    backend
+        The guarded bench.
+    run
+        The run that the calls belong to.
+    """
+
+    def __init__(self, backend: Backend, run: Run) -> None:
+        self._backend = backend
+        self._run = run
+        self._closed = False
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Number of word lines and of bit lines."""
+        return self._backend.shape
+
+    @property
+    def limits(self) -> Limits:
+        """What this bench accepts."""
+        return self._backend.limits
+
+    @property
+    def now(self) -> Second:
+        """Bench time since opening, s."""
+        return self._backend.now
+
+    def read(self, cells: Cells, voltage: Volt) -> Reading:
+        """Return one read current per cell.
+
+        Raises
+        ------
+        StoreError
+            If the call could not be recorded before it, or its answer after it.
+        """
+        asked = _lines(cells) | {"voltage": voltage}
+        return self._call("read", asked, lambda: self._backend.read(cells, voltage), _reading)
+
+    def pulse(self, cells: Cells, voltages: Array, widths: Array, read_voltage: Volt) -> Reading:
+        """Apply one programming pulse per cell, in order, and return each cell's verify read.
+
+        Raises
+        ------
+        StoreError
+            If the call could not be recorded before it (then no pulse was applied), or its answer
+            after it.
+        """
+        asked = _lines(cells) | {
+            "voltages": voltages,
+            "widths": widths,
+            "read_voltage": read_voltage,
+        }
+        return self._call(
+            "pulse",
+            asked,
+            lambda: self._backend.pulse(cells, voltages, widths, read_voltage),
+            _reading,
+        )
+
+    def drive(self, voltages: Array) -> Reading:
+        """Multiply: return the bit-line currents for each vector of word-line voltages.
+
+        Raises
+        ------
+        StoreError
+            If the call could not be recorded before it, or its answer after it.
+        """
+        return self._call(
+            "drive", {"voltages": voltages}, lambda: self._backend.drive(voltages), _reading
+        )
+
+    def sweep(
+        self, cell: tuple[int, int], voltages: Array, compliance: Ampere, dwell: Second
+    ) -> Sweep:
+        """Step one cell through voltages, quasi-statically, and measure at each.
+
+        Raises
+        ------
+        StoreError
+            If the call could not be recorded before it, or its answer after it.
+        """
+        asked = {"cell": cell, "voltages": voltages, "compliance": compliance, "dwell": dwell}
+        return self._call(
+            "sweep",
+            asked,
+            lambda: self._backend.sweep(cell, voltages, compliance, dwell),
+            lambda swept: {
+                "voltage": swept.voltage,
+                "current": swept.current,
+                "time": swept.time,
+                "flags": swept.flags,
+            },
+        )
+
+    def wait(self, duration: Second) -> None:
+        """Let `duration` seconds of bench time pass with every line at 0 V.
+
+        Raises
+        ------
+        StoreError
+            If the call could not be recorded.
+        """
+        self._call("wait", {"duration": duration}, lambda: self._backend.wait(duration), _nothing)
+
+    def describe(self) -> Mapping[str, object]:
+        """Return what made the numbers, as the bench says it."""
+        return self._backend.describe()
+
+    def close(self) -> None:
+        """Leave every line at 0 V and disconnected, even if that cannot be recorded.
+
+        Raises
+        ------
+        StoreError
+            If the call could not be recorded; the bench is closed nevertheless.
+        """
+        try:
+            if not self._closed:
+                self._call("close", {}, self._backend.close, _nothing)
+                self._closed = True
+        finally:
+            # Whatever happened above, the store included; a second call does nothing.
+            self._backend.close()
+
+    def _call(
+        self,
+        verb: str,
+        asked: Mapping[str, object],
+        act: Callable[[], Answer],
+        answered: Callable[[Answer], Mapping[str, ArrayLike]],
+    ) -> Answer:
+        call = self._run.intent(
+            verb, self._now(), {name: _storable(value) for name, value in asked.items()}
+        )
+        try:
+            answer = act()
+        except BaseException as problem:
+            try:
+                self._run.outcome(call, self._now(), error=error_text(problem))
+            except StoreError as second:
+                # What went wrong on the bench matters more than that it could not be recorded.
+                problem.add_note(f"the outcome of call {call} could not be recorded: {second}")
+            raise
+        try:
+            self._run.outcome(call, self._now(), answered(answer))
+        except StoreError as problem:
+            raise StoreError(
+                f"call {call}, {verb}, was done, but its outcome could not be recorded: {problem}"
+            ) from problem
+        return answer
+
+    def _now(self) -> Second | None:
+        try:
+            return self._backend.now
+        except CrossbarError:  # a closed bench has no time
+            return None
+
+
+def _reading(reading: Reading) -> dict[str, ArrayLike]:
+    return {"current": reading.current, "flags": reading.flags}
+
+
+def _nothing(_: None) -> dict[str, ArrayLike]:
+    return {}
+
+
+def _lines(cells: Cells) -> dict[str, object]:
+    return {"word": _short(cells.word), "bit": _short(cells.bit)}
+
+
+def _short(lines: Indices) -> NDArray[np.signedinteger]:
+    """Return line numbers in half the bytes, unless one of them, to be refused, does not fit."""
+    short = lines.astype(np.int32)
+    return short if np.array_equal(short, lines) else lines
+
+
+def _storable(value: object) -> NDArray[np.generic]:
+    """Return a value as an array; of what is none, which the guard will refuse, its text."""
+    try:
+        array = np.asarray(value)
+    except ValueError:  # ragged
+        return np.array(repr(value))
+    return array if array.dtype.kind in "biufcSU" else np.array(repr(value))

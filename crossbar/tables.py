@@ -1,0 +1,93 @@
+"""From a table of a TOML file to a frozen dataclass, strictly: a misspelt limit must not pass."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, fields, is_dataclass
+from difflib import get_close_matches
+from typing import Any, TypeVar, get_type_hints
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+
+from crossbar.backend import BenchError
+
+T = TypeVar("T")
+
+
+def build(cls: type[T], table: Mapping[str, object], where: str) -> T:
+    """Return the dataclass that a table describes; nested tables become nested dataclasses.
+
+    Parameters
+    ----------
+    cls
+        A frozen dataclass.
+    table
+        Its fields by name; fields without a default are mandatory, no others are allowed. Whole
+        numbers are taken for floats, nothing else is converted.
+    where
+        Name of the file and of the table, for the error.
+
+    Raises
+    ------
+    BenchError
+        Naming the first key that is unknown, missing or of the wrong type, and how many more are.
+    """
+    model = _model(cls)
+    try:
+        checked = model.model_validate(dict(table))
+    except ValidationError as problem:
+        first, *more = problem.errors()
+        rest = f" (and {len(more)} more)" if more else ""
+        raise BenchError(f"{where}: {_explain(first, cls)}{rest}") from problem
+    try:
+        return _assemble(cls, checked)
+    except BenchError as problem:
+        raise BenchError(f"{where}: {problem}") from problem
+
+
+def _model(cls: type[Any]) -> type[BaseModel]:
+    """Return a frozen pydantic model of a dataclass that forbids unknown keys."""
+    hints = get_type_hints(cls)
+    described: dict[str, Any] = {}
+    for field in fields(cls):
+        kind = hints[field.name]
+        if field.default is not MISSING:
+            default: Any = field.default
+        elif field.default_factory is not MISSING:
+            default = Field(default_factory=field.default_factory)
+        else:
+            default = ...
+        nested = isinstance(kind, type) and is_dataclass(kind)
+        described[field.name] = (_model(kind) if nested else kind, default)
+    # Tuples and enums come as TOML arrays and text, which pydantic's strict mode would refuse.
+    return create_model(
+        cls.__name__, __config__=ConfigDict(extra="forbid", frozen=True), **described
+    )
+
+
+def _assemble(cls: type[T], checked: BaseModel) -> T:
+    values = {}
+    for field in fields(cls):  # type: ignore[arg-type]  # T is a dataclass, which cannot be said
+        value = getattr(checked, field.name)
+        kind = get_type_hints(cls)[field.name]
+        nested = isinstance(value, BaseModel)
+        values[field.name] = _assemble(kind, value) if nested else value
+    return cls(**values)
+
+
+def _explain(error: Any, cls: type[Any]) -> str:
+    """Return one sentence for one of pydantic's errors."""
+    path = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "extra_forbidden":
+        known = list(_keys(cls, error["loc"][:-1]))
+        close = get_close_matches(str(error["loc"][-1]), known, n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else f"; known are {', '.join(known)}"
+        return f"unknown key {path!r}{hint}"
+    if error["type"] == "missing":
+        return f"missing key {path!r}"
+    return f"{path} = {error['input']!r}: {error['msg'].lower()}"
+
+
+def _keys(cls: type[Any], path: tuple[Any, ...]) -> Iterator[str]:
+    """Yield the keys allowed in the table at a path."""
+    for part in path:
+        cls = get_type_hints(cls)[part]
+    return (field.name for field in fields(cls))
