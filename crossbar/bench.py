@@ -2,8 +2,9 @@
 
 import tomllib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import asdict, dataclass, replace
+from difflib import get_close_matches
 from importlib import resources
 from pathlib import Path
 from types import MappingProxyType
@@ -16,7 +17,7 @@ from crossbar.programming import POLICIES, Pulses, WriteVerify
 from crossbar.tables import build
 
 if TYPE_CHECKING:
-    from sim_backend import SimulationSettings
+    from sim_backend import SimulatedBackend, SimulationSettings
 
 T = TypeVar("T")
 
@@ -59,6 +60,8 @@ class Description:
         What a programmed cell is.
     text
         The file itself.
+    memory
+        File in which a simulated array is kept between programs; None makes a fresh one each time.
     """
 
     name: str
@@ -67,6 +70,7 @@ class Description:
     limits: Limits
     programming: Programming
     text: str
+    memory: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +87,8 @@ class Bench:
         What a programmed cell is.
     seed
         Of the simulation; None where chance is nature's.
+    memory
+        File in which a simulated array is kept; None where it is fresh, or real.
     """
 
     name: str
@@ -90,6 +96,7 @@ class Bench:
     backend: Backend
     programming: Programming
     seed: int | None
+    memory: Path | None = None
 
     def crossbar(self, mapping: str = "differential") -> Crossbar:
         """Return a crossbar on this bench, with the bench's own programming settings."""
@@ -99,7 +106,8 @@ class Bench:
 
     def describe(self) -> dict[str, object]:
         """Return what made the numbers: name, limits and whatever the backend says of itself."""
-        return {**self.backend.describe(), "name": self.name}
+        memory = None if self.memory is None else str(self.memory)
+        return {**self.backend.describe(), "name": self.name, "memory": memory}
 
 
 def load(spec: str) -> Description:
@@ -115,25 +123,46 @@ def load(spec: str) -> Description:
     BenchError
         If there is no such bench, or the file is not a complete and correct description.
     """
-    name, text = _text(spec)
+    name, text, folder = _text(spec)
     where = f"bench {name}"
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as problem:
         raise BenchError(f"{where}: not TOML: {problem}") from problem
-    kind = table.pop("kind", None)
+    if "kind" not in table:
+        raise BenchError(f"{where}: missing key 'kind'{_hint('kind', table)}")
+    kind = table.pop("kind")
     if kind not in KINDS:
         raise BenchError(f"{where}: kind = {kind!r} is not one of {', '.join(KINDS)}")
     limits = build(Limits, _take(table, "limits", where), f"{where}, [limits]")
     programming = _programming(_take(table, "programming", where), where)
     description = Description(name, kind, table, limits, programming, text)
     _simulation(description, None)  # so that every key is checked before anything is opened
-    return description
+    memory = table.get("memory")
+    return description if memory is None else remembering(description, folder / str(memory))
+
+
+def remembering(description: Description, memory: Path) -> Description:
+    """Return the description of the same simulated bench with its array kept in this file.
+
+    Raises
+    ------
+    BenchError
+        If the bench is not a simulation: a real array keeps its own state.
+    """
+    if description.kind != "sim":
+        raise BenchError(
+            f"bench {description.name} is of kind {description.kind!r} and keeps its own array; "
+            f"only a simulated one is kept in a file ({memory})"
+        )
+    return replace(description, memory=memory)
 
 
 @contextmanager
 def open_bench(bench: Description | str, *, seed: int | None = None) -> Iterator[Bench]:
     """Open a bench, guarded by its limits; leaving the block leaves every line at 0 V.
+
+    A simulated array with a memory goes on from its file, and is saved however the block is left.
 
     Parameters
     ----------
@@ -145,29 +174,39 @@ def open_bench(bench: Description | str, *, seed: int | None = None) -> Iterator
     Raises
     ------
     BenchError
-        As `load`.
+        As `load`; also if the memory of a simulated array cannot be used.
     """
-    from sim_backend import SimulatedBackend
-
     description = load(bench) if isinstance(bench, str) else bench
     settings = _simulation(description, seed)
-    with SimulatedBackend(settings) as backend:
+    with _simulated(settings, description.memory) as backend:
         yield Bench(
             name=description.name,
             kind=description.kind,
             backend=Guarded(backend, description.limits),
             programming=description.programming,
             seed=settings.seed,
+            memory=description.memory,
         )
 
 
-def _text(spec: str) -> tuple[str, str]:
-    """Return the name and the text of a bench file."""
+def _simulated(
+    settings: "SimulationSettings", memory: Path | None
+) -> AbstractContextManager["SimulatedBackend"]:
+    """Return a simulated bench to be entered: a fresh one, or the one in a file."""
+    from sim_backend import SimulatedBackend
+    from sim_backend.memory import remembered
+
+    return SimulatedBackend(settings) if memory is None else remembered(settings, memory)
+
+
+def _text(spec: str) -> tuple[str, str, Path]:
+    """Return the name and the text of a bench file, and the folder its paths start from."""
     if spec in BENCHES:
-        return spec, (resources.files("crossbar") / "benches" / f"{spec}.toml").read_text("utf-8")
+        file = resources.files("crossbar") / "benches" / f"{spec}.toml"
+        return spec, file.read_text("utf-8"), Path()
     path = Path(spec)
     try:
-        return path.stem, path.read_text(encoding="utf-8")
+        return path.stem, path.read_text(encoding="utf-8"), path.parent
     except FileNotFoundError as problem:
         raise BenchError(
             f"bench {spec!r} is neither a file nor one of {', '.join(BENCHES)}"
@@ -179,11 +218,17 @@ def _text(spec: str) -> tuple[str, str]:
 def _take(table: dict[str, object], key: str, where: str) -> dict[str, object]:
     """Remove and return a table of a bench file, which has to be there."""
     if key not in table:
-        raise BenchError(f"{where}: missing table [{key}]")
+        raise BenchError(f"{where}: missing table [{key}]{_hint(key, table)}")
     taken = table.pop(key)
     if not isinstance(taken, dict):
         raise BenchError(f"{where}: {key} is a table, not {taken!r}")
     return taken
+
+
+def _hint(key: str, table: Mapping[str, object]) -> str:
+    """Return a question about the key that was probably meant to be the missing one."""
+    close = get_close_matches(key, table, n=1)
+    return f"; did you mean it by {close[0]!r}?" if close else ""
 
 
 def _programming(table: dict[str, object], where: str) -> Programming:
@@ -221,6 +266,11 @@ class _Sim:
 
     array: _Array
     seed: int = 0
+    memory: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.memory == "":
+            raise BenchError("memory names a file, or is left out")
 
 
 def _simulation(description: Description, seed: int | None) -> "SimulationSettings":

@@ -109,7 +109,11 @@ class ProgramReport:
     @property
     def stuck(self) -> Cells:
         """The cells that no pulse moves."""
-        word, bit = np.nonzero(self.status == Status.STUCK)
+        return self.left_as(Status.STUCK)
+
+    def left_as(self, status: Status) -> Cells:
+        """Return the cells that programming left in this status, word line by word line."""
+        word, bit = np.nonzero(self.status == status)
         return Cells(word, bit)
 
     @property

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from crossbar.backend import Array, BenchError, DataError, Mask, Ohm
-from sim_backend.devices.device import Law
+from sim_backend.devices.device import Law, State
 from sim_backend.network import Network, Nodes
 
 TOLERANCE = 1e-12
@@ -152,6 +152,22 @@ class Circuit:
             answer = -network.linear(volt_at_bit_line).reshape(n_bit, n_word, n_bit)
             self._shares = network, answer
         return self._shares[1]
+
+    def snapshot(self) -> State:
+        """Return what the kept factor was made from; all False in ``driven`` if there is none.
+
+        A solution depends on the factor that it started from, in its last digits.
+        """
+        network = self._network
+        if network is None:
+            n_word, n_bit = self._shape
+            return {"reference": np.zeros(n_word * n_bit), "driven": np.zeros(n_word + n_bit, bool)}
+        return {"reference": network.reference.copy(), "driven": network.driven.copy()}
+
+    def restore(self, state: State) -> None:
+        """Make the factor of a snapshot of the same geometry again."""
+        reference, driven = np.array(state["reference"]), np.array(state["driven"])
+        self._network = Network.of(self._nodes, reference, driven) if driven.any() else None
 
     def _cell_voltages(self, G: Array, law: Law, terminals: Array, driven: Mask) -> Array:
         network = self._network

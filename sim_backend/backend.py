@@ -1,6 +1,8 @@
 """The bench in simulation: the same verbs, answered by device and array physics."""
 
+import json
 from collections.abc import Mapping
+from dataclasses import replace
 from types import TracebackType
 
 import numpy as np
@@ -22,7 +24,7 @@ from sim_backend import schemes
 from sim_backend.addressing import Addressing, rounds
 from sim_backend.array import Circuit
 from sim_backend.converters import Readout
-from sim_backend.devices.device import Device
+from sim_backend.devices.device import Device, State
 from sim_backend.schemes import SCHEMES
 from sim_backend.settings import SimulationSettings
 from sim_backend.sweep import held
@@ -92,7 +94,7 @@ class SimulatedBackend:
 
     @property
     def now(self) -> Second:
-        """Simulated time since opening, s."""
+        """Simulated time since the array was fresh, s."""
         return self._now
 
     @property
@@ -248,6 +250,30 @@ class SimulatedBackend:
             plain["seed"] = "a generator was given"
         return {"kind": "sim", **plain, "device": dict(self._device.describe())}
 
+    def snapshot(self) -> State:
+        """Return copies of all that was drawn or has changed, after `close` too; simulation only.
+
+        A backend of equal settings that restores it goes on with bit for bit the same numbers.
+        """
+        device, circuit = self._device.snapshot(), self._addressing.circuit.snapshot()
+        return {
+            **{f"device.{name}": values for name, values in device.items()},
+            **{f"circuit.{name}": values for name, values in circuit.items()},
+            "readout.gain": self._readout.gain.copy(),
+            "readout.offset": self._readout.offset.copy(),
+            "now": np.array(self._now),
+            "generator": np.array(json.dumps(self._rng.bit_generator.state)),
+        }
+
+    def restore(self, state: State) -> None:
+        """Take over a snapshot of a backend of equal settings; simulation only."""
+        self._device.restore(_part(state, "device."))
+        self._addressing.circuit.restore(_part(state, "circuit."))
+        gain, offset = np.array(state["readout.gain"]), np.array(state["readout.offset"])
+        self._readout = replace(self._readout, gain=gain, offset=offset)
+        self._now = float(state["now"])
+        self._rng.bit_generator.state = json.loads(str(state["generator"]))
+
     def close(self) -> None:
         """Refuse every verb from now on; a second call does nothing."""
         self._closed = True
@@ -275,6 +301,10 @@ class SimulatedBackend:
             self._device.stress,
             selected=True,
         )
+
+
+def _part(state: State, prefix: str) -> State:
+    return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
 
 
 def _vector(name: str, values: Array, count: int) -> Array:

@@ -1,17 +1,21 @@
-"""`xbar read`, `program` and `matmul`: a bench by hand, from and to CSV files."""
+"""`xbar read`, `program` and `matmul`: a bench by hand, from and to CSV files.
+
+With ``--json`` all numbers are in SI units. Those made here end in their unit; those under
+``bench`` and ``programming`` carry the names of the bench file.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeAlias
 
 import numpy as np
 import typer
 from rich.table import Table
 
-from crossbar.backend import Array, DataError, Mask
+from crossbar.backend import Array, DataError, Flag, LimitError
 from crossbar.cli.options import (
     STORE,
     BenchOption,
@@ -22,13 +26,25 @@ from crossbar.cli.options import (
 )
 from crossbar.cli.output import bars, console, print_json
 from crossbar.matrices import read_matrix, write_matrix
+from crossbar.programming.report import Status
 from crossbar.results import ProgramReport
 from crossbar.session import Session, session
 
 MICRO = 1e6
 FIGURE = Path("conductances.png")
-WIDEST = 12
-"""Matrices with more bit lines than this do not fit 80 columns; the figure shows them."""
+PRODUCTS = Path("products.png")
+WIDTH = 80
+LONGEST = 32
+"""Matrices with more lines than this, or wider than 80 columns, are told of and not printed."""
+NAMED = 8
+"""Cells that are named one by one; of more, the first ones are."""
+
+LEFT_AS = {
+    "stuck": Status.STUCK,
+    "out of reach": Status.UNREACHED,
+    "out of pulses": Status.BUDGET,
+}
+"""What is said of cells that did not come into their band."""
 
 
 class Unit(StrEnum):
@@ -45,7 +61,16 @@ class Unit(StrEnum):
         return {"S": 1.0, "mS": 1e-3, "uS": 1e-6, "nS": 1e-9}[self.value]
 
 
-Repeats = Annotated[int, typer.Option(min=2, help="Reads that are averaged.")]
+Repeats: TypeAlias = Annotated[int, typer.Option(min=2, help="Reads that are averaged.")]
+UnitOption: TypeAlias = Annotated[Unit, typer.Option(help="Unit of the targets.")]
+ArrayOption: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        "--array",
+        help="Keep the simulated array in this file, from command to command; "
+        "without it each starts on a fresh one.",
+    ),
+]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -55,68 +80,71 @@ def add_to(app: typer.Typer) -> None:
     app.command("matmul")(matmul)
 
 
-@contextmanager
-def _opened(
-    command: str, bench: str, store: Path, seed: int | None, **settings: object
-) -> Iterator[Session]:
-    from crossbar.bench import load
-
-    with session(load(bench), store, experiment=command, settings=settings, seed=seed) as s:
-        yield s
-
-
 def read(
     bench: BenchOption = "sim",
-    seed: SeedOption = None,
+    array: ArrayOption = None,
+    wait: Annotated[
+        float, typer.Option(min=0.0, help="Let this much bench time (s) pass before reading.")
+    ] = 0.0,
     repeats: Repeats = 4,
+    output: Annotated[
+        Path | None, typer.Option("--output", help="Write the conductances (S) to this CSV.")
+    ] = None,
+    seed: SeedOption = None,
     store: StoreOption = STORE,
     figure: FigurePath = FIGURE,
     as_json: JsonOption = False,
 ) -> None:
     """Read the conductance of every cell."""
-    with _opened("read", bench, store, seed, repeats=repeats) as s:
+    _check_output(output)
+    with _opened("read", bench, store, seed, array, repeats=repeats, wait=wait) as s:
+        s.bench.backend.wait(wait)
         found = s.bench.crossbar().read(repeats)
         s.run.result("conductances", {"value": found.value, "uncertainty": found.uncertainty})
-    note = _note(s, f"mean of {repeats} reads at {s.bench.programming.cell.read_voltage:g} V")
+        facts = _facts(s, figure)
+    voltage = s.bench.programming.cell.read_voltage
+    waited = f" after waiting {wait:g} s" if wait else ""
+    note = _note(facts, f"mean of {repeats} reads at {voltage:g} V{waited}")
+    if output is not None:
+        write_matrix(output, found.value, f"conductances (S), one line per word line; {note[-1]}")
     _draw(figure, found.value, "Conductances", note)
+    clipped = int((found.flags & Flag.CLIPPED != 0).sum())
     if as_json:
-        print_json(
-            _facts(s, figure)
-            | {
-                "conductance_S": found.value.tolist(),
-                "standard_error_S": found.uncertainty.tolist(),
-                "clipped": int((found.flags != 0).sum()),
-            }
-        )
+        arrays = {"conductance_S": found.value, "standard_error_S": found.uncertainty}
+        made = {"read_voltage_V": voltage, "repeats": repeats, "waited_s": wait}
+        print_json(facts | made | _plain(arrays) | {"clipped_cells": clipped})
         return
-    console.print(_matrix_table("conductance (µS)", found.value * MICRO, figure))
-    worst = float(np.nanmax(found.uncertainty)) * MICRO
-    console.print(f"{note}; largest standard error {worst:.3g} µS")
-    console.print(f"figure in {figure}")
+    _print_matrix("conductance (µS): word lines down, bit lines across", found.value * MICRO)
+    worst = float(found.uncertainty.max()) * MICRO
+    console.print(f"standard error up to {worst:.2g} µS; {clipped} cells with clipped reads")
+    _print_end(note, figure, output)
 
 
 def program(
     targets: Annotated[Path, typer.Argument(help="CSV, one line per word line; empty = leave.")],
-    unit: Annotated[Unit, typer.Option(help="Unit of the targets.")] = Unit.S,
+    unit: UnitOption = Unit.S,
     bench: BenchOption = "sim",
+    array: ArrayOption = None,
     seed: SeedOption = None,
     store: StoreOption = STORE,
     figure: FigurePath = FIGURE,
     as_json: JsonOption = False,
 ) -> None:
     """Bring cells to the conductances in TARGETS.csv by write-verify."""
-    wanted = read_matrix(targets, empty_allowed=True) * unit.siemens
-    with _opened("program", bench, store, seed, targets=str(targets), unit=unit.value) as s:
-        report = _program(s, wanted)
-    note = _note(s, f"read {report.reread_delay:g} s after programming; framed: stuck")
-    stuck = np.isin(report.status, [2])
-    _draw(figure, report.reread, "Programmed conductances", note, stuck)
+    wanted = _targets(targets, unit)
+    with _opened("program", bench, store, seed, array, targets=str(targets), unit=unit.value) as s:
+        report = _program(s, wanted, targets, unit)
+        facts = _facts(s, figure)
+    note = _note(facts, f"read {report.reread_delay:g} s after programming")
+    marked = {name: report.status == status for name, status in LEFT_AS.items()}
+    _draw(figure, report.reread, "Programmed conductances", note, marked)
     if as_json:
-        print_json(_facts(s, figure) | report.summary() | _cells(report))
+        meaning = {"-1": "not programmed"} | {str(s.value): s.name.lower() for s in Status}
+        cells = _plain(_cells(report)) | {"status_meaning": meaning}
+        print_json(facts | report.summary() | cells)
         return
     console.print(_report_table(report))
-    console.print(note)
-    console.print(f"figure in {figure}")
+    _print_end(note, figure)
 
 
 def matmul(
@@ -124,134 +152,211 @@ def matmul(
     targets: Annotated[
         Path | None, typer.Option(help="Program these conductances first, in the same session.")
     ] = None,
-    unit: Annotated[Unit, typer.Option(help="Unit of the targets.")] = Unit.S,
+    unit: UnitOption = Unit.S,
+    bench: BenchOption = "sim",
+    array: ArrayOption = None,
     repeats: Repeats = 4,
     output: Annotated[
         Path | None, typer.Option("--output", help="Write the currents (A) to this CSV.")
     ] = None,
-    bench: BenchOption = "sim",
     seed: SeedOption = None,
     store: StoreOption = STORE,
-    figure: FigurePath = FIGURE,
+    figure: FigurePath = PRODUCTS,
     as_json: JsonOption = False,
 ) -> None:
     """Drive the word lines with the voltages in INPUTS.csv and read the bit-line currents.
 
     The currents are shown beside what the conductances, read cell by cell, predict.
     """
+    _check_output(output)
     voltages = read_matrix(inputs)
-    wanted = None if targets is None else read_matrix(targets, empty_allowed=True) * unit.siemens
+    wanted = None if targets is None else _targets(targets, unit)
     settings = {"inputs": str(inputs), "targets": None if targets is None else str(targets)}
-    with _opened("matmul", bench, store, seed, repeats=repeats, **settings) as s:
-        if voltages.shape[1] != s.bench.backend.shape[0]:
-            raise DataError(
-                f"{inputs}: {voltages.shape[1]} columns; this array has "
-                f"{s.bench.backend.shape[0]} word lines, one column each"
-            )
-        if wanted is not None:
-            _program(s, wanted)
-        crossbar = s.bench.crossbar()
-        read_first = crossbar.read(repeats)
-        readings = [s.bench.backend.drive(voltages) for _ in range(repeats)]
-        measured = np.array([r.current - crossbar.offset for r in readings])
-        current, error = measured.mean(axis=0), measured.std(axis=0, ddof=1) / np.sqrt(repeats)
-        predicted = voltages @ read_first.value
-        clipped = int(np.sum([r.clipped for r in readings]))
-        s.run.result("currents", {"current": current, "standard_error": error, "V": voltages})
-    note = _note(s, f"mean of {repeats} reads")
-    _draw(figure, read_first.value, "Conductances", note)
+    with _opened("matmul", bench, store, seed, array, repeats=repeats, **settings) as s:
+        _check_inputs(s, voltages, inputs)
+        if wanted is not None and targets is not None:
+            _program(s, wanted, targets, unit)
+        arrays, clipped = _multiply(s, voltages, repeats)
+        facts = _facts(s, figure)
+    note = _note(facts, f"mean of {repeats} reads")
+    current, predicted = arrays["current_A"], arrays["predicted_A"]
+    _draw_products(figure, arrays["conductance_S"], predicted, current, note)
     if output is not None:
         write_matrix(output, current, f"bit-line currents (A), one line per input of {inputs.name}")
-    rms = np.sqrt(np.mean((current - predicted) ** 2))
+    rms = float(np.sqrt(np.mean((current - predicted) ** 2)))
     if as_json:
-        print_json(
-            _facts(s, figure)
-            | {
-                "current_A": current.tolist(),
-                "standard_error_A": error.tolist(),
-                "predicted_A": predicted.tolist(),
-                "clipped": clipped,
-            }
-        )
+        made = {"rms_difference_A": rms, "repeats": repeats, "clipped_readings": clipped}
+        print_json(facts | made | _plain(arrays))
         return
-    console.print(_matrix_table("bit-line currents (µA)", current * MICRO, figure))
-    console.print(
-        f"against read conductances: rms difference {rms * MICRO:.3g} µA, "
-        f"standard error up to {error.max() * MICRO:.3g} µA, {clipped} readings clipped"
-    )
-    console.print(note)
-    console.print(f"figure in {figure}")
+    _print_matrix("bit-line currents (µA): inputs down, bit lines across", current * MICRO)
+    error = float(arrays["standard_error_A"].max())
+    console.print(f"rms difference from what the read conductances predict {rms * MICRO:.3g} µA")
+    console.print(f"standard error up to {error * MICRO:.2g} µA; {clipped} clipped readings")
+    _print_end(note, figure, output)
 
 
-def _program(s: Session, wanted: Array) -> ProgramReport:
-    with bars() as progress:
-        report = s.bench.crossbar().program_conductances(
-            wanted, progress=lambda done, of: progress("cells", done, of)
+@contextmanager
+def _opened(
+    command: str, bench: str, store: Path, seed: int | None, array: Path | None, **settings: object
+) -> Iterator[Session]:
+    from crossbar.bench import load, remembering
+
+    description = load(bench) if array is None else remembering(load(bench), array)
+    with session(description, store, experiment=command, settings=settings, seed=seed) as s:
+        yield s
+
+
+def _check_output(output: Path | None) -> None:
+    """Raise `DataError` now for a file that could not be written when the work is done."""
+    if output is not None and not output.parent.is_dir():
+        raise DataError(f"{output} cannot be written: there is no folder {output.parent}")
+
+
+def _check_inputs(s: Session, voltages: Array, inputs: Path) -> None:
+    """Raise an error for inputs that do not suit the bench, before anything is driven."""
+    lines, limit = s.bench.backend.shape[0], s.bench.backend.limits.read_voltage
+    if voltages.shape[1] != lines:
+        raise DataError(
+            f"{inputs}: {voltages.shape[1]} columns; this array has {lines} word lines, "
+            "one column each"
         )
-    s.run.result(
-        "program", {name: np.asarray(v) for name, v in _cells(report, plain=False).items()}
-    )
+    if (outside := np.argwhere(np.abs(voltages) > limit)).size:
+        line, word = outside[0]
+        raise LimitError(
+            f"{inputs}, input {line}, word line {word}: {voltages[line, word]:g} V is outside "
+            f"±{limit:g} V ({len(outside)} of {voltages.size} voltages are)"
+        )
+
+
+def _targets(path: Path, unit: Unit) -> Array:
+    """Return target conductances from a file, S."""
+    wanted = read_matrix(path, empty_allowed=True) * unit.siemens
+    if np.all(np.isnan(wanted)):
+        raise DataError(f"{path}: every field is empty; there is nothing to program")
+    return wanted
+
+
+def _program(s: Session, wanted: Array, path: Path, unit: Unit) -> ProgramReport:
+    try:
+        with bars() as progress:
+            report = s.bench.crossbar().program_conductances(
+                wanted, progress=lambda done, of: progress("cells", done, of)
+            )
+    except DataError as problem:
+        raise DataError(f"{path}, read as {unit.value} (--unit): {problem}") from problem
+    s.run.result("program", _cells(report))
     s.run.finish(summary=report.summary())
     return report
 
 
-def _cells(report: ProgramReport, *, plain: bool = True) -> dict[str, Any]:
-    arrays: dict[str, Any] = {
+def _multiply(s: Session, voltages: Array, repeats: int) -> tuple[dict[str, Array], int]:
+    """Return what was driven, read and predicted, and how many readings were clipped."""
+    crossbar = s.bench.crossbar()
+    conductance = crossbar.read(repeats).value
+    readings = [s.bench.backend.drive(voltages) for _ in range(repeats)]
+    measured = np.array([r.current - crossbar.offset for r in readings])
+    current, error = measured.mean(axis=0), measured.std(axis=0, ddof=1) / np.sqrt(repeats)
+    s.run.result("currents", {"current": current, "standard_error": error, "V": voltages})
+    arrays = {
+        "voltage_V": voltages,
+        "current_A": current,
+        "standard_error_A": error,
+        "predicted_A": voltages @ conductance,
+        "conductance_S": conductance,
+    }
+    return arrays, int(np.sum([r.clipped for r in readings]))
+
+
+def _cells(report: ProgramReport) -> dict[str, Any]:
+    return {
         "target_S": report.target,
         "verified_S": report.verified,
         "reread_S": report.reread,
         "status": report.status,
         "pulses": report.pulses,
     }
-    return {name: a.tolist() for name, a in arrays.items()} if plain else dict(arrays)
+
+
+def _plain(arrays: dict[str, Any]) -> dict[str, Any]:
+    return {name: values.tolist() for name, values in arrays.items()}
 
 
 def _draw(
-    figure: Path, conductances: Array, title: str, note: str, marked: Mask | None = None
+    figure: Path, conductances: Array, title: str, note: list[str], marked: Any = None
 ) -> None:
     from crossbar.figures.conductances import conductance_map
     from crossbar.figures.style import save
 
-    save(conductance_map(conductances, title, note=note, marked=marked), figure)
+    save(conductance_map(conductances, title, note="\n".join(note), marked=marked), figure)
+
+
+def _draw_products(
+    figure: Path, conductances: Array, predicted: Array, current: Array, note: list[str]
+) -> None:
+    from crossbar.figures.conductances import product_figure
+    from crossbar.figures.style import save
+
+    save(product_figure(conductances, predicted, current, note="\n".join(note)), figure)
 
 
 def _facts(s: Session, figure: Path) -> dict[str, Any]:
+    """Return what made the numbers, for ``--json`` and for the notes."""
     return {
         "run": s.run.id,
         "store": str(s.store.path),
         "figure": str(figure),
         "seed": s.bench.seed,
+        "bench_time_s": s.bench.backend.now,
         "bench": s.bench.describe(),
         "programming": asdict(s.bench.programming),
     }
 
 
-def _note(s: Session, what: str) -> str:
-    seed = "" if s.bench.seed is None else f", seed {s.bench.seed}"
-    return f"bench {s.bench.name} ({s.bench.kind}){seed}; {what}; run {s.run.id}"
+def _note(facts: dict[str, Any], what: str) -> list[str]:
+    """Return the lines under a table or a figure that say what made the numbers."""
+    bench = facts["bench"]
+    made = f"bench {bench['name']} ({bench['kind']})"
+    if facts["seed"] is not None:
+        made += f", seed {facts['seed']}"
+    if bench["memory"] is not None:
+        made += f", array kept in {bench['memory']}"
+    elif bench["kind"] == "sim":
+        made += ", a fresh array (--array FILE keeps one)"
+    return [made, f"{what}; bench time {facts['bench_time_s']:.6g} s; run {facts['run']}"]
 
 
-def _matrix_table(title: str, values: Array, figure: Path) -> Table | str:
-    """Return a small matrix as a table; a large one is only told of, the figure shows it."""
-    if values.shape[1] > WIDEST:
-        return (
-            f"{title}: {values.shape[0]} x {values.shape[1]} values, "
-            f"{np.nanmin(values):.4g} to {np.nanmax(values):.4g}; see {figure}"
+def _print_end(note: list[str], figure: Path, output: Path | None = None) -> None:
+    for line in note:
+        console.print(line, markup=False)
+    written = f"figure in {figure}" + (f", numbers in {output}" if output is not None else "")
+    console.print(written, markup=False)
+
+
+def _print_matrix(title: str, values: Array) -> None:
+    """Print a matrix with up to three digits for most values; of a large one only its range."""
+    # A few stuck cells do not take the digits from the others.
+    usual = max(float(np.percentile(np.abs(values), 90)), 1e-3)
+    decimals = int(np.clip(2 - np.floor(np.log10(usual)), 0, 3))
+    cells = [[f"{v:.{decimals}f}" for v in row] for row in values]
+    width = max(5, *(len(cell) for row in cells for cell in row)) + 1
+    if 3 + width * values.shape[1] > WIDTH or len(values) > LONGEST:
+        low, middle, high = np.percentile(values, [0, 50, 100])
+        console.print(title.partition(":")[0])
+        console.print(
+            f"{values.shape[0]} x {values.shape[1]} values, too many to print (--output, --json): "
+            f"{low:.4g} to {high:.4g}, median {middle:.4g}"
         )
-    table = Table(title=title, title_justify="left", padding=(0, 0, 0, 1), box=None)
-    table.add_column("", justify="right", style="dim")
-    for bit in range(values.shape[1]):
-        table.add_column(str(bit), justify="right", header_style="dim")
-    for k, row in enumerate(values):
-        table.add_row(str(k), *(f"{v:.3g}" for v in row))
-    return table
+        return
+    console.print(title)
+    console.print("   " + "".join(f"{bit:>{width}}" for bit in range(values.shape[1])), style="dim")
+    for k, row in enumerate(cells):
+        console.print(f"[dim]{k:>3}[/dim]" + "".join(f"{cell:>{width}}" for cell in row))
 
 
 def _report_table(report: ProgramReport) -> Table:
     """Return the figures of a programming as a table."""
     summary = report.summary()
     pulses: Any = summary["pulses_per_cell"]
-    stuck: Any = summary["stuck_cells"]
     table = Table(show_header=False, title="programming", title_justify="left")
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
@@ -265,8 +370,16 @@ def _report_table(report: ProgramReport) -> Table:
         "pulses per cell",
         f"mean {pulses['mean']:.1f}, median {pulses['median']:.0f}, p95 {pulses['p95']:.0f}",
     )
-    table.add_row("stuck", ", ".join(f"({w}, {b})" for w, b in stuck) or "none")
-    table.add_row("out of pulses", str(summary["out_of_budget_cells"]))
+    for name, status in LEFT_AS.items():
+        table.add_row(name, _named(list(report.left_as(status))))
     table.add_row("clipped reads", str(summary["clipped_reads"]))
     table.add_row("bench time", f"{report.seconds:.3g} s")
     return table
+
+
+def _named(cells: list[tuple[int, int]]) -> str:
+    """Return the cells' names, or of many how many there are and the first of them."""
+    if not cells:
+        return "none"
+    names = ", ".join(f"({word}, {bit})" for word, bit in cells[:NAMED])
+    return f"{names} and {len(cells) - NAMED} more" if len(cells) > NAMED else names

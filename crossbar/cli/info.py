@@ -30,7 +30,12 @@ def info(
         description = load(bench)
         if as_json:
             print_json(
-                {"name": description.name, "kind": description.kind, "toml": description.text}
+                {
+                    "name": description.name,
+                    "kind": description.kind,
+                    "memory": None if description.memory is None else str(description.memory),
+                    "toml": description.text,
+                }
             )
         else:
             typer.echo(description.text, nl=False)
@@ -62,13 +67,15 @@ def gather(folder: Path) -> dict[str, Any]:
         if path.name == "pyproject.toml":
             continue
         try:
-            benches[str(path)] = f"{load(str(path)).kind} bench"
+            found = load(str(path))
+            kept = "" if found.memory is None else f", its array kept in {found.memory}"
+            benches[str(path)] = f"{found.kind} bench{kept}"
         except BenchError as problem:
             # Listing is not opening: a file that is no bench is worth a line, not an exit.
             benches[str(path)] = f"not usable: {problem}"
     return {
         "versions": versions,
-        "packages": {found.name: found.file for found in import_locations()},
+        "packages": {place.name: place.file for place in import_locations()},
         "benches": benches,
-        "warnings": [found.warning for found in import_locations() if found.warning],
+        "warnings": [place.warning for place in import_locations() if place.warning],
     }

@@ -2,11 +2,15 @@
 
 from collections.abc import Mapping
 from types import EllipsisType
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from crossbar.backend import Ampere, Array, Indices, Second, Volt
+
+State: TypeAlias = Mapping[str, NDArray[Any]]
+"""Arrays by name: all that a simulated part has drawn and all that has changed since."""
 
 Where: TypeAlias = tuple[Indices, Indices] | EllipsisType
 """Word lines and bit lines of the cells meant, or ``...`` for the whole array."""
@@ -109,6 +113,17 @@ class Device(Protocol):
 
     def place(self, conductances: Array, now: Second) -> None:
         """Put every cell at exactly this conductance, S, as no experiment could."""
+        ...
+
+    def snapshot(self) -> State:
+        """Return copies of every array of the state, drawn constants included; simulation only.
+
+        Names, shapes and types do not depend on what has happened to the cells.
+        """
+        ...
+
+    def restore(self, state: State) -> None:
+        """Take over a snapshot of cells of the same model, constants and shape."""
         ...
 
     def describe(self) -> Mapping[str, object]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from crossbar.backend import Ampere, Array, BenchError, Indices, Second, Siemens, Volt
 from sim_backend.devices import kinetics, parameters
-from sim_backend.devices.device import Law, Where
+from sim_backend.devices.device import Law, State, Where
 from sim_backend.devices.law import SinhLaw, limited_voltage
 
 
@@ -113,6 +113,14 @@ class IdealCells:
     def place(self, conductances: Array, now: Second) -> None:
         """Put every cell at exactly this conductance, S, inside the range or not."""
         self._conductances = np.array(conductances, dtype=np.float64)
+
+    def snapshot(self) -> State:
+        """Return the conductances."""
+        return {"conductances": self._conductances.copy()}
+
+    def restore(self, state: State) -> None:
+        """Take over a snapshot."""
+        self._conductances = np.array(state["conductances"])
 
     def describe(self) -> Mapping[str, object]:
         """Return the model's constants, all of them assumed."""

@@ -19,7 +19,7 @@ import numpy as np
 
 from crossbar.backend import Ampere, Array, BenchError, Indices, Second, Siemens, Volt
 from sim_backend.devices import kinetics, parameters
-from sim_backend.devices.device import Law, Where
+from sim_backend.devices.device import Law, State, Where
 from sim_backend.devices.law import SinhLaw, limited_voltage
 
 SOURCES = {
@@ -43,6 +43,19 @@ MAY_BE_ZERO = (
     "fresh_state",
     "write_dose",
 )
+
+STATE = (
+    "off",
+    "span",
+    "exponent",
+    "movable",
+    "set_rate",
+    "reset_rate",
+    "base",
+    "relax",
+    "written",
+)
+"""Arrays of `PerovskiteCells`, without their underscore: what was drawn, then what changes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,6 +274,15 @@ class PerovskiteCells:
         self._base = (conductances - self._off) / self._span
         self._relax = np.zeros_like(self._base)
         self._written = np.full_like(self._base, now)
+
+    def snapshot(self) -> State:
+        """Return copies of the arrays in `STATE`."""
+        return {name: getattr(self, f"_{name}").copy() for name in STATE}
+
+    def restore(self, state: State) -> None:
+        """Take over a snapshot."""
+        for name in STATE:
+            setattr(self, f"_{name}", np.array(state[name]))
 
     def describe(self) -> Mapping[str, object]:
         """Return the model's constants and which of them are assumed."""
