@@ -29,15 +29,10 @@ _UNITS = {
     "measured_voltage": "V",
     "time": "s",
 }
+_LINES = {"word": "word_line", "bit": "bit_line"}
 _NAMES = {
-    "read": {"word": "word_line", "bit": "bit_line", "voltage": "read_voltage"},
-    "pulse": {
-        "word": "word_line",
-        "bit": "bit_line",
-        "voltages": "voltage",
-        "widths": "width",
-        "read_voltage": "read_voltage",
-    },
+    "read": _LINES | {"voltage": "read_voltage"},
+    "pulse": _LINES | {"voltages": "voltage", "widths": "width", "read_voltage": "read_voltage"},
     "sweep": {"voltages": "voltage", "compliance": "compliance", "dwell": "dwell"},
     "wait": {"duration": "duration"},
 }
@@ -298,7 +293,7 @@ def _replacing(path: Path, *, overwrite: bool) -> Iterator[Path]:
         yield unfinished
         unfinished.replace(path)
     except OSError as problem:
-        raise DataError(f"{path} cannot be written: {problem}") from problem
+        raise DataError(f"{path} cannot be written: {problem.strerror or problem}") from problem
     finally:
         with suppress(OSError):  # most often it is gone, having become `path`
             unfinished.unlink(missing_ok=True)

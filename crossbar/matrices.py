@@ -2,6 +2,7 @@
 
 import csv
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -27,8 +28,10 @@ def read_matrix(path: Path, *, empty_allowed: bool = False) -> Array:
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as problem:
-        raise DataError(f"{path}: cannot be read: {problem}") from problem
+    except OSError as problem:
+        raise DataError(f"{path}: cannot be read: {problem.strerror}") from problem
+    except UnicodeDecodeError as problem:
+        raise DataError(f"{path}: cannot be read: not a text file in UTF-8") from problem
     lines = [
         (number, line)
         for number, line in enumerate(text.splitlines(), start=1)
@@ -39,8 +42,11 @@ def read_matrix(path: Path, *, empty_allowed: bool = False) -> Array:
     delimiter = next((d for d in (";", "\t") if d in lines[0][1]), ",")
     rows: list[list[float]] = []
     for number, line in lines:
-        fields = next(csv.reader([line], delimiter=delimiter))
         where = f"{path}, line {number}"
+        try:
+            fields = next(csv.reader([line], delimiter=delimiter, strict=True))
+        except csv.Error as problem:
+            raise DataError(f"{where}: {problem}") from problem
         row = [_number(f, f"{where}, column {k + 1}", empty_allowed) for k, f in enumerate(fields)]
         if rows and len(row) != len(rows[0]):
             raise DataError(f"{where}: {len(row)} columns where the first line has {len(rows[0])}")
@@ -49,19 +55,24 @@ def read_matrix(path: Path, *, empty_allowed: bool = False) -> Array:
 
 
 def _number(text: str, where: str, empty_allowed: bool) -> float:
-    if empty_allowed and not text.strip():
-        return float("nan")
+    if not text.strip():
+        if empty_allowed:
+            return float("nan")
+        raise DataError(f"{where}: there is no number")
     try:
         value = float(text)
     except ValueError as problem:
         raise DataError(f"{where}: {text.strip()!r} is not a number") from problem
-    if not np.isfinite(value):
+    # Python reads 1_000 as a number; a person who typed it may have meant something else.
+    if not np.isfinite(value) or "_" in text:
         raise DataError(f"{where}: {text.strip()!r} is not a finite number")
     return value
 
 
 def write_matrix(path: Path, values: Array, comment: str) -> None:
     """Write a matrix as CSV, whole or not at all; the comment says what it is and its unit.
+
+    Nine significant digits are kept, more than any converter has.
 
     Raises
     ------
@@ -70,8 +81,10 @@ def write_matrix(path: Path, values: Array, comment: str) -> None:
     """
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        np.savetxt(partial, values, delimiter=",", fmt="%.9g", header=comment)
+        np.savetxt(partial, values, delimiter=",", fmt="%.9g", header=comment, encoding="utf-8")
         partial.replace(path)
     except OSError as problem:
-        partial.unlink(missing_ok=True)
-        raise DataError(f"{path}: cannot be written: {problem}") from problem
+        raise DataError(f"{path}: cannot be written: {problem.strerror or problem}") from problem
+    finally:
+        with suppress(OSError):  # most often it is gone, having become `path`
+            partial.unlink(missing_ok=True)

@@ -1,5 +1,6 @@
 """From a table of a TOML file to a frozen dataclass, strictly: a misspelt limit must not pass."""
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from difflib import get_close_matches
@@ -28,13 +29,20 @@ def build(cls: type[T], table: Mapping[str, object], where: str) -> T:
     Raises
     ------
     BenchError
-        Naming the first key that is unknown, missing or of the wrong type, and how many more are.
+        Naming a key that is unknown, missing or of the wrong type, and how many more are.
     """
+
+    def refuse(value: object) -> object:
+        raise BenchError(f"{where}: {value} is a date or a time, which no key takes")
+
     model = _model(cls)
     try:
-        checked = model.model_validate(dict(table))
+        # JSON's rules are TOML's: pydantic's strict mode takes arrays for tuples and text for enums
+        # there, and nowhere else.
+        checked = model.model_validate_json(json.dumps(dict(table), default=refuse))
     except ValidationError as problem:
-        first, *more = problem.errors()
+        # Unknown keys first: what is missing was most often misspelt.
+        first, *more = sorted(problem.errors(), key=lambda e: e["type"] != "extra_forbidden")
         rest = f" (and {len(more)} more)" if more else ""
         raise BenchError(f"{where}: {_explain(first, cls)}{rest}") from problem
     try:
@@ -57,10 +65,8 @@ def _model(cls: type[Any]) -> type[BaseModel]:
             default = ...
         nested = isinstance(kind, type) and is_dataclass(kind)
         described[field.name] = (_model(kind) if nested else kind, default)
-    # Tuples and enums come as TOML arrays and text, which pydantic's strict mode would refuse.
-    return create_model(
-        cls.__name__, __config__=ConfigDict(extra="forbid", frozen=True), **described
-    )
+    strictly = ConfigDict(extra="forbid", frozen=True, strict=True)
+    return create_model(cls.__name__, __config__=strictly, **described)
 
 
 def _assemble(cls: type[T], checked: BaseModel) -> T:
@@ -83,6 +89,8 @@ def _explain(error: Any, cls: type[Any]) -> str:
         return f"unknown key {path!r}{hint}"
     if error["type"] == "missing":
         return f"missing key {path!r}"
+    if error["type"] == "model_type":
+        return f"{path} = {error['input']!r} is not a table"
     return f"{path} = {error['input']!r}: {error['msg'].lower()}"
 
 

@@ -36,7 +36,7 @@ def test_the_residual_is_the_noise_in_units_of_the_corrected_product() -> None:
         -np.linspace(-1, 1, 30)[:, None],  # a product of the wrong sign
     ],
 )
-def test_an_output_whose_gain_is_not_positive_is_left_alone(raw: np.ndarray) -> None:  # type: ignore[type-arg]
+def test_an_output_whose_gain_is_not_positive_is_left_alone(raw: np.ndarray) -> None:
     digital = np.linspace(-1, 1, 30)[:, None]
     calibration = fit_calibration(raw, digital)
     assert not calibration.trusted.any()

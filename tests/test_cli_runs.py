@@ -71,7 +71,7 @@ def test_list_as_json_is_for_programs(store: Path) -> None:
 def test_show_says_what_a_run_depended_on_and_did(store: Path) -> None:
     output = xbar("show", "1")
     assert max(map(len, output.splitlines())) <= 80
-    for word in ("n: 3", "virtual", "numpy: ", "revision: ", "host", "pulse: 4", "reached: 0.5"):
+    for word in ("n=3", "virtual", "numpy=", "revision=", "host", "pulse=4", "reached=0.5"):
         assert word in output
     facts = json.loads(xbar("show", "1", "--json"))
     assert facts["calls"] == {"pulse": 4, "wait": 1}
@@ -81,6 +81,42 @@ def test_show_says_what_a_run_depended_on_and_did(store: Path) -> None:
     assert facts["results"] == {"errors": {"relative": [2, 3]}}
     assert facts["settings"] == {"n": 3}
     assert facts["provenance"]["versions"]["numpy"] == np.__version__
+
+
+def test_show_is_compact_marks_what_is_assumed_and_groups_results(tmp_path: Path) -> None:
+    path = tmp_path / "runs.sqlite"
+    bench = {
+        "kind": "sim",
+        "name": "lab",
+        "line_resistance": 2.0,
+        "scheme": None,
+        "assumed": ["line_resistance", "tia"],
+        "tia": {"gain": 0.005},
+        "device": {
+            "constants": {"rate": 150.0, "threshold": 3.0},
+            "assumed": ["rate"],
+            "sources": {"threshold": "a paper"},
+        },
+    }
+    with Store.open(path) as opened:
+        run = opened.start(experiment="trial", settings={"sure": True}, bench=bench)
+        for k in range(12):
+            run.result(f"draw/erm/{k}", {"a": 1.0})
+        run.result("points", {"a": 1.0})
+        run.finish("failed", {"rows": [{"a": 0.1234567}]}, error="OSError: [Errno 5] cable")
+    output = xbar("show", "1", "--store", str(path))
+    said = " ".join(output.split())
+    for words in (
+        "run 1, trial, failed",
+        "error OSError: [Errno 5] cable",
+        "settings sure=yes",
+        "bench sim lab; line_resistance=2*, scheme=- tia gain=0.005*",
+        "device constants(rate=150*, threshold=3), sources(threshold=a paper)",
+        "results draw/erm/0...11, points",
+        "summary rows=[(a=0.123457)]",
+    ):
+        assert words in said
+    assert len(output.splitlines()) < 30
 
 
 def test_last_is_the_latest_run(store: Path) -> None:

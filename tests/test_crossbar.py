@@ -106,7 +106,7 @@ def test_zero_inputs_give_zero_products() -> None:
         (np.float64(3), "do not end in 5"),
     ],
 )
-def test_unusable_inputs_are_refused(x: np.ndarray, message: str) -> None:  # type: ignore[type-arg]
+def test_unusable_inputs_are_refused(x: np.ndarray, message: str) -> None:
     xbar = crossbar(FakeBench((6, 6)))
     xbar.program(WEIGHTS)
     with pytest.raises(DataError, match=message):
@@ -124,7 +124,7 @@ def test_unusable_inputs_are_refused(x: np.ndarray, message: str) -> None:  # ty
 )
 def test_unusable_weights_are_refused_before_any_pulse(
     matrices: tuple[np.ndarray, ...],
-    message: str,  # type: ignore[type-arg]
+    message: str,
 ) -> None:
     bench = FakeBench((6, 6))
     with pytest.raises(DataError, match=message):

@@ -1,4 +1,3 @@
-import os
 import resource
 import sqlite3
 import subprocess
@@ -10,13 +9,9 @@ from time import perf_counter
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
-from numpy.typing import ArrayLike, NDArray
 
 from crossbar.backend import StoreError
-from crossbar.store import APPLICATION_ID, VERSION, Run, Store, pack, unpack
+from crossbar.store import Run, Store
 
 BENCH = {"kind": "sim", "name": "bench of the test", "model": "linear"}
 
@@ -212,74 +207,6 @@ def test_records_survive_a_disk_that_fills_up_under_them(tmp_path: Path) -> None
         assert store._rows("PRAGMA integrity_check") == [("ok",)]
 
 
-@pytest.mark.parametrize(
-    ("statements", "message"),
-    [
-        (["CREATE TABLE diary (day TEXT)"], "another program"),
-        (["PRAGMA application_id = 1"], "another program"),
-        (["PRAGMA user_version = 3"], "another program"),
-        (
-            [f"PRAGMA application_id = {APPLICATION_ID}", f"PRAGMA user_version = {VERSION + 1}"],
-            rf"newer version \(store version {VERSION + 1}; .* up to {VERSION}\)",
-        ),
-    ],
-)
-@pytest.mark.parametrize("readonly", [True, False])
-def test_foreign_and_newer_databases_are_refused_and_not_altered(
-    tmp_path: Path, statements: list[str], message: str, *, readonly: bool
-) -> None:
-    path = tmp_path / "other.sqlite"
-    alter(path, *statements)
-    before = path.read_bytes()
-    with pytest.raises(StoreError, match=message):
-        Store.open(path, readonly=readonly)
-    assert path.read_bytes() == before
-    assert os.listdir(tmp_path) == ["other.sqlite"]
-
-
-def test_a_file_that_is_no_database_is_refused_and_not_altered(tmp_path: Path) -> None:
-    path = tmp_path / "notes.txt"
-    path.write_text("remember the milk\n" * 100)
-    with pytest.raises(StoreError, match="not a run store"):
-        Store.open(path)
-    assert path.read_text() == "remember the milk\n" * 100
-
-
-def test_store_does_not_make_folders_nor_stores_for_readers(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="folder of the run store does not exist"):
-        Store.open(tmp_path / "no" / "runs.sqlite")
-    with pytest.raises(StoreError, match="there is no run store"):
-        Store.open(tmp_path / "runs.sqlite", readonly=True)
-    assert os.listdir(tmp_path) == []
-
-
-def test_path_may_contain_what_a_uri_would_read_otherwise(tmp_path: Path) -> None:
-    path = tmp_path / "a?mode=ro#b %20.sqlite"
-    with Store.open(path) as store:
-        start(store)
-    assert path.is_file()
-
-
-def test_processes_may_make_the_same_store_at_the_same_time(tmp_path: Path) -> None:
-    path = tmp_path / "runs.sqlite"
-    code = (
-        "import sys; from crossbar.store import Store\n"
-        "sys.stdin.read()\n"
-        "with Store.open(sys.argv[1]) as store:\n"
-        "    store.start(experiment='x', settings={}, bench={'kind': 'sim'}).finish()\n"
-    )
-    pipe = subprocess.PIPE
-    children = [
-        subprocess.Popen([sys.executable, "-c", code, str(path)], stdin=pipe, stderr=pipe)
-        for _ in range(4)
-    ]
-    # They all wait for the end of their input, so they start together.
-    errors = [child.communicate()[1] for child in children]
-    assert errors == [b""] * 4
-    with Store.open(path) as store:
-        assert [record.status for record in store.runs()] == ["finished"] * 4
-
-
 def test_run_of_a_dead_process_is_shown_as_died(tmp_path: Path) -> None:
     path = tmp_path / "runs.sqlite"
     child = subprocess.Popen([sys.executable, "-c", ""])
@@ -318,66 +245,6 @@ def test_closed_store_says_so(tmp_path: Path) -> None:
     store.close()
     with pytest.raises(StoreError, match="closed"):
         store.runs()
-
-
-@given(
-    st.dictionaries(
-        st.text(),
-        hnp.arrays(
-            st.one_of(
-                hnp.boolean_dtypes(),
-                hnp.integer_dtypes(),
-                hnp.floating_dtypes(),
-                hnp.complex_number_dtypes(),
-                hnp.unicode_string_dtypes(),
-            ),
-            hnp.array_shapes(min_dims=0, min_side=0),
-        ),
-        max_size=4,
-    )
-)
-def test_arrays_come_back_with_every_bit(arrays: dict[str, NDArray[np.generic]]) -> None:
-    back = unpack(pack(arrays))
-    assert list(back) == list(arrays)
-    for name, array in arrays.items():
-        assert back[name].shape == array.shape
-        assert back[name].dtype == array.dtype.newbyteorder("<")
-        assert back[name].tobytes() == array.astype(back[name].dtype).tobytes()
-
-
-@pytest.mark.parametrize("value", [None, [object()], np.array(["2020"], "M8[D]"), {1, 2}])
-def test_objects_are_never_packed(value: ArrayLike) -> None:
-    with pytest.raises(StoreError, match="cannot be stored"):
-        pack({"value": value})
-
-
-@pytest.mark.parametrize(
-    "blob",
-    [
-        b"",
-        b"{}x",
-        b"[1]\n",
-        b'[["a", "<f8", [1]]]\n1234567',
-        b'[["a", "<f8", [1]]]\n123456789',
-        b'[["a", "<f8", [-1]]]\n12345678',
-        b'[["a", "<f8", 1]]\n12345678',
-        b'[["a", "|O", [1]]]\n12345678',
-        b'[["a", "O", [1]]]\n12345678',
-        b'[["a", "<f8", [9999999999999]]]\n12345678',
-        b'[["a", "<f8,<f8", [1]]]\n1234567812345678',
-        b'\xff\xfe\n[["a"]]',
-    ],
-)
-def test_damaged_arrays_are_refused(blob: bytes) -> None:
-    with pytest.raises(StoreError, match="damaged"):
-        unpack(blob)
-
-
-def test_every_cut_of_a_blob_is_noticed() -> None:
-    blob = pack({"a": np.arange(5), "b": 1.5})
-    for end in range(len(blob)):
-        with pytest.raises(StoreError, match="damaged"):
-            unpack(blob[:end])
 
 
 def test_records_are_in_the_order_of_time(tmp_path: Path) -> None:

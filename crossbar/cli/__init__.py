@@ -1,14 +1,21 @@
 """The command `xbar`: for people tables and figures, for scripts ``--json``."""
 
+import inspect
 import os
 import sys
+from typing import Any
 
-import click
 import typer
 
 from crossbar.backend import CrossbarError
-from crossbar.cli import bench_work, experiments, info, runs
+from crossbar.cli import bench_work, experiments, info, interrupt, runs
 from crossbar.cli.output import errors
+
+REFUSED, INTERRUPTED = 2, 130
+"""Exit codes; 130 is what a shell gives a command that Ctrl-C ended (128 + SIGINT)."""
+
+# Every usage error's base; newer versions of typer carry their own copy of click's.
+_UsageError: Any = typer.BadParameter.__base__
 
 app = typer.Typer(
     name="xbar",
@@ -22,6 +29,10 @@ experiments.add_to(app)
 bench_work.add_to(app)
 info.add_to(app)
 app.add_typer(runs.app, name="runs")
+for _command in (*app.registered_commands, *runs.app.registered_commands):
+    # The first sentence of the help, which the list of commands would cut at the end of its line.
+    _text = inspect.getdoc(_command.callback) if _command.help is None else _command.help
+    _command.short_help = _command.short_help or (_text or "").partition("\n")[0]
 
 
 @app.callback()
@@ -33,6 +44,7 @@ def _global(
 
 def main() -> None:
     """Run the command line; exit code 2 for a request that cannot be carried out."""
+    interrupt.listen()
     arguments = sys.argv[1:]
     debug = "--debug" in arguments or bool(os.environ.get("CROSSBAR_DEBUG"))
     sys.exit(run([a for a in arguments if a != "--debug"], debug=debug))
@@ -46,15 +58,20 @@ def run(arguments: list[str], *, debug: bool = False) -> int:
     """
     try:
         result = app(arguments, prog_name="xbar", standalone_mode=False)
-    except click.ClickException as problem:
+    except _UsageError as problem:
         problem.show()
-        return problem.exit_code
-    except (KeyboardInterrupt, click.Abort):
-        errors.print("interrupted: the bench is at 0 V, and what was finished is in the record")
-        return 130
+        return int(problem.exit_code)
+    except (KeyboardInterrupt, typer.Abort):
+        result = INTERRUPTED
     except CrossbarError as problem:
         if debug:
             raise
-        errors.print(f"xbar: {problem}", markup=False, highlight=False, soft_wrap=True)
-        return 2
+        line = " ".join(str(problem).splitlines())
+        errors.print(f"xbar: {line}", markup=False, highlight=False, soft_wrap=True)
+        return REFUSED
+    if result == INTERRUPTED:  # typer has made this of the interrupt, or we have
+        errors.print(
+            "xbar: interrupted; the bench is at 0 V, and what was finished is in the record",
+            soft_wrap=True,
+        )
     return int(result or 0)

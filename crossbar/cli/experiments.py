@@ -10,6 +10,7 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from crossbar.backend import StoreError
+from crossbar.cli import interrupt
 from crossbar.cli.options import (
     STORE,
     BenchOption,
@@ -94,6 +95,7 @@ def run_experiment(
     except KeyboardInterrupt as problem:
         if not number:
             raise
+        interrupt.arrived()  # what is measured is shown in peace
         interrupted = problem
     show_experiment(store, number, figure, as_json, seconds=time.monotonic() - started)
     if interrupted is not None:
@@ -104,6 +106,8 @@ def show_experiment(
     store: Path, number: int, figure: Path, as_json: bool, *, seconds: float | None = None
 ) -> None:
     """Show a recorded run of an experiment: table or JSON, and the figure, from the record alone.
+
+    A run that ended before its first draw on the crossbar has neither, and that is said.
 
     Raises
     ------
@@ -119,7 +123,9 @@ def show_experiment(
         )
     experiment = EXPERIMENTS[run.experiment]
     summary = experiment.summarise(results)
-    experiment.draw(run, results, summary, figure)
+    measured = experiment.measured(results)
+    if measured:
+        experiment.draw(run, results, summary, figure)
     if as_json:
         print_json(
             {
@@ -127,7 +133,7 @@ def show_experiment(
                 "run": run.id,
                 "status": run.status,
                 "store": str(store),
-                "figure": str(figure),
+                "figure": str(figure) if measured else None,
                 "seed": run.seed,
                 "bench": run.bench,
                 "settings": run.settings,
@@ -135,7 +141,17 @@ def show_experiment(
                 **summary,
             }
         )
-    else:
-        for part in experiment.tables(run, summary):
-            console.print(part)
-        console.print(f"run {run.id} ({run.status}) in {store}, figure in {figure}")
+        return
+    if not measured:
+        console.print(
+            f"run {run.id} ({run.status}) in {store}: no draw on the crossbar was finished, "
+            "so there is no table and no figure",
+            markup=False,
+            soft_wrap=True,
+        )
+        return
+    for part in experiment.tables(run, summary):
+        console.print(part)
+    console.print(
+        f"run {run.id} ({run.status}) in {store}, figure in {figure}", markup=False, soft_wrap=True
+    )

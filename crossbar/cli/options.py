@@ -1,9 +1,38 @@
 """Options that every command shares, and where their defaults come from."""
 
+import os
 from pathlib import Path
 from typing import Annotated, TypeAlias
 
 import typer
+
+from crossbar.backend import DataError
+
+FIGURES = (".png", ".pdf", ".svg")
+"""Endings of the file formats that figures are drawn in."""
+
+
+def check_figure(path: Path | None) -> Path | None:
+    """Return the path of a figure that can be written, before bench time is spent on it.
+
+    Raises
+    ------
+    DataError
+        If the ending is not one of `FIGURES`, or there is no folder to write it to.
+    """
+    if path is None:
+        return None
+    if path.suffix.lower() not in FIGURES:
+        ending = repr(path.suffix) if path.suffix else "nothing"
+        raise DataError(f"figure {path} ends in {ending}; {', '.join(FIGURES)} can be drawn")
+    if not path.parent.is_dir():
+        raise DataError(f"figure {path}: there is no folder {path.parent}")
+    if path.is_dir():
+        raise DataError(f"figure {path} is a folder")
+    if not os.access(path.parent, os.W_OK):
+        raise DataError(f"figure {path}: the folder {path.parent} may not be written to")
+    return path
+
 
 BenchOption: TypeAlias = Annotated[
     str, typer.Option("--bench", "-b", help="Bench: sim, ideal, or a TOML file.")
@@ -13,13 +42,28 @@ SeedOption: TypeAlias = Annotated[
 ]
 StoreOption: TypeAlias = Annotated[
     Path,
-    typer.Option("--store", envvar="CROSSBAR_STORE", help="Run store to record in."),
+    typer.Option("--store", envvar="CROSSBAR_STORE", help="The run store, an SQLite file."),
 ]
 JsonOption: TypeAlias = Annotated[
     bool, typer.Option("--json", help="Print data for scripts instead of tables.")
 ]
 FigurePath: TypeAlias = Annotated[
-    Path, typer.Option("--figure", "-o", help="Where the figure goes (.png, .pdf, .svg).")
+    Path,
+    typer.Option(
+        "--figure",
+        "-o",
+        help="Where the figure goes (.png, .pdf, .svg).",
+        callback=check_figure,
+    ),
+]
+FigurePathOrNone: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        "--figure",
+        "-o",
+        help="Where the figure goes (.png, .pdf, .svg); if missing, run-N.png.",
+        callback=check_figure,
+    ),
 ]
 
 STORE = Path("crossbar-runs.sqlite")

@@ -17,11 +17,13 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from crossbar.cli import interrupt
+
 console = Console(highlight=False)
 errors = Console(stderr=True, highlight=False)
 
 
-def print_json(values: Mapping[str, Any]) -> None:
+def print_json(values: Mapping[str, Any] | list[Any]) -> None:
     """Print plain values as JSON on standard output; what is no number becomes null."""
     typer.echo(json.dumps(_plain(values), indent=2, allow_nan=False))
 
@@ -45,7 +47,8 @@ def bars() -> Iterator["Bars"]:
         MofNCompleteColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=errors, transient=True) as progress:
+    quiet = not errors.is_terminal  # where rich would leave an empty line
+    with Progress(*columns, console=errors, transient=True, disable=quiet) as progress:
         yield Bars(progress)
 
 
@@ -57,7 +60,8 @@ class Bars:
         self._tasks: dict[str, TaskID] = {}
 
     def __call__(self, work: str, done: int, total: int) -> None:
-        """Say how much of a piece of work is done."""
+        """Say how much of a piece of work is done; an interrupt that got lost arrives here."""
+        interrupt.check()
         if work not in self._tasks:
             self._tasks[work] = self._progress.add_task(work, total=total)
         self._progress.update(self._tasks[work], completed=done, total=total)

@@ -31,6 +31,8 @@ class Experiment:
         ``run(settings, bench, record, seed, progress)``: fills the record.
     summarise
         The figures of a record's results, as plain values.
+    measured
+        Whether a record holds anything measured yet; without it there is nothing to show.
     tables
         What a person reads, from a run and its summary; fits 80 columns.
     draw
@@ -41,6 +43,7 @@ class Experiment:
     settings: type[Any]
     run: Callable[..., None]
     summarise: Callable[[Results], Summary]
+    measured: Callable[[Results], bool]
     tables: "Callable[[RunRecord, Summary], list[RenderableType]]"
     draw: Callable[[RunRecord, Results, Summary, Path], None]
 
@@ -52,6 +55,7 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
             settings=moons.MoonsSettings,
             run=moons.run,
             summarise=moons_summary.summarise,
+            measured=moons_summary.measured,
             tables=moons_view.tables,
             draw=moons_view.draw,
         ),

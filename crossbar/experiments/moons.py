@@ -12,6 +12,7 @@ from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike
+from threadpoolctl import threadpool_limits
 
 from crossbar.backend import Array, DataError
 from crossbar.bench import Bench
@@ -76,10 +77,24 @@ class MoonsSettings:
                 raise DataError(f"{name} = {getattr(self, name)} is below {least}")
         if self.test_points < 20:
             raise DataError(f"test_points = {self.test_points} is below 20")
+        if not 0 <= self.noise < np.inf:
+            raise DataError(f"noise = {self.noise} is not a finite number of at least 0")
         if self.mapping not in MAPPINGS:
             raise DataError(f"mapping {self.mapping!r} is not one of {', '.join(MAPPINGS)}")
         if not self.objectives:
             raise DataError("training names no objective")
+        _ = self.schedule
+
+    @property
+    def schedule(self) -> TrainingSettings:
+        """How each network is trained."""
+        return TrainingSettings(
+            epochs=self.epochs,
+            warmup=self.epochs * TRAINING.warmup // TRAINING.epochs,
+            p1=self.p1,
+            p2=self.p2,
+            sigma=self.sigma,
+        )
 
     @property
     def objectives(self) -> tuple[str, ...]:
@@ -126,8 +141,20 @@ def run(
     CapacityError
         If the network does not fit the array.
     """
+    # Torch takes a second to import; a bench PC that only reads should not wait for it.
+    from crossbar.objectives import OBJECTIVES
+
+    for name in settings.objectives:
+        if name not in OBJECTIVES:
+            raise DataError(f"training {name!r} is not one of {', '.join(OBJECTIVES)}")
     shapes = [(3, settings.hidden), (settings.hidden + 1, 1)]
     check_fits(shapes, MAPPINGS[settings.mapping], bench.backend.shape)
+    # Matrices this small gain nothing from threads, and lose much on a busy machine.
+    with threadpool_limits(limits=1):
+        _run(settings, bench, record, seed, progress)
+
+
+def _run(settings: MoonsSettings, bench: Bench, record: Run, seed: int, progress: Progress) -> None:
     points_rng, training_rng = np.random.default_rng(seed).spawn(2)
     task = make_task(settings, points_rng)
     grid = _grid(task.train.inputs)
@@ -170,27 +197,15 @@ def _train(
     progress: Progress,
 ) -> dict[str, Network]:
     """Return a network per objective, each trained from the same random state."""
-    # Torch takes a second to import; a bench PC that only reads should not wait for it.
-    from crossbar.objectives import OBJECTIVES
     from crossbar.training import train
 
-    for name in settings.objectives:
-        if name not in OBJECTIVES:
-            raise DataError(f"training {name!r} is not one of {', '.join(OBJECTIVES)}")
-    chosen = TrainingSettings(
-        epochs=settings.epochs,
-        warmup=settings.epochs * TRAINING.warmup // TRAINING.epochs,
-        p1=settings.p1,
-        p2=settings.p2,
-        sigma=settings.sigma,
-    )
     seed = int(rng.integers(2**63))
     networks = {}
     for name in settings.objectives:
         trained = train(
             task.train,
             name,
-            chosen,
+            settings.schedule,
             np.random.default_rng(seed),
             widths=(2, settings.hidden, 1),
             progress=partial(progress, f"training {name}"),

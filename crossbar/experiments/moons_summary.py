@@ -20,6 +20,11 @@ def draws(results: Mapping[str, Arrays], training: str) -> list[Arrays]:
     return found
 
 
+def measured(results: Mapping[str, Arrays]) -> bool:
+    """Return whether any programming draw was finished."""
+    return any(name.startswith("draw/") for name in results)
+
+
 def trainings(results: Mapping[str, Arrays]) -> list[str]:
     """Return the objectives that have a network in the record, in the order of training."""
     return [name.removeprefix("network/") for name in results if name.startswith("network/")]

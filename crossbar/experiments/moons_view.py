@@ -27,17 +27,17 @@ def provenance_note(run: RunRecord) -> str:
     bench = (
         run.bench_name if run.bench_name == run.bench_kind else f"{run.bench_kind} {run.bench_name}"
     )
-    return (
-        f"bench {bench}, device {model}, seed {run.seed}, {run.settings['repeats']} programming "
-        "draws of one array; ± is their standard deviation"
-    )
+    draws = run.settings["repeats"]
+    what = "1 programming draw" if draws == 1 else f"{draws} programming draws of one array"
+    spread = "" if draws == 1 else "; ± is their standard deviation"
+    return f"bench {bench}, device {model}, seed {run.seed}, {what}{spread}"
 
 
 def tables(run: RunRecord, summary: dict[str, Any]) -> list[RenderableType]:
     """Return the accuracies and the programming figures as tables of at most 80 columns."""
     accuracy = Table(title=heading(run), title_justify="left")
     accuracy.add_column("training")
-    for name in ("software", "crossbar", "drop, points", "calibrated", "drop, points"):
+    for name in ("software", "crossbar", "drop", "calibrated", "drop"):
         accuracy.add_column(name, justify="right")
     errors = Table(title="errors of the dot products, sd by layer", title_justify="left")
     errors.add_column("training")
@@ -49,16 +49,16 @@ def tables(run: RunRecord, summary: dict[str, Any]) -> list[RenderableType]:
         programming.add_column(name, justify="right")
     delay = tolerance = None
     for row in summary["rows"]:
-        software = f"{PERCENT * row['software_accuracy']:.1f} %"
+        software = f"{PERCENT * row['software_accuracy']:.1f}"
         if "hardware_accuracy" not in row:
             accuracy.add_row(row["training"], software, "-", "-", "-", "-")
             continue
         accuracy.add_row(
             row["training"],
             software,
-            f"{_pm(row['hardware_accuracy'], PERCENT)} %",
+            _pm(row["hardware_accuracy"], PERCENT),
             _pm(row["drop_points"], 1.0),
-            f"{_pm(row['calibrated_accuracy'], PERCENT)} %",
+            _pm(row["calibrated_accuracy"], PERCENT),
             _pm(row["calibrated_drop_points"], 1.0),
         )
         errors.add_row(
@@ -86,8 +86,8 @@ def tables(run: RunRecord, summary: dict[str, Any]) -> list[RenderableType]:
         programming.caption_justify = "left"
         shown += [errors, programming]
     accuracy.caption = (
-        "calibrated: gain and offset of every output measured with training inputs, corrected "
-        "digitally"
+        "accuracy in %, drop in percentage points; calibrated: gain and offset of every output "
+        "measured with training inputs and corrected digitally"
     )
     accuracy.caption_justify = "left"
     return [*shown, Text(provenance_note(run))]

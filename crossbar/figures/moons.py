@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure, SubFigure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from crossbar.backend import Array
 from crossbar.experiments.moons_summary import draws, trainings
@@ -14,6 +15,7 @@ from crossbar.figures.style import CLASSES, INK, QUIET, colour, styled
 from crossbar.store import Arrays
 
 MICRO, PERCENT = 1e6, 100.0
+CALIBRATED = "calibrated_accuracy"
 
 
 def moons_figure(
@@ -51,29 +53,34 @@ def moons_figure(
 
 def _accuracies(axes: Axes, rows: list[Mapping[str, Any]]) -> None:
     """Draw software beside hardware accuracy, with every draw as a point."""
-    axes.set_title("Accuracy: software, then crossbar")
+    axes.set_title("Accuracy: software, crossbar, calibrated")
     for k, row in enumerate(rows):
         shade = colour(row["training"], k)
         software = PERCENT * row["software_accuracy"]
-        axes.bar(k - 0.2, software, 0.36, color="white", edgecolor=shade, lw=1.4, hatch="///")
-        axes.annotate(f"{software:.1f}", (k - 0.2, software), **_above)
-        if "hardware_accuracy" not in row:
-            continue
-        hardware = row["hardware_accuracy"]
-        values = PERCENT * np.array(hardware["values"])
-        axes.bar(k + 0.2, values.mean(), 0.36, color=shade)
-        axes.errorbar(
-            k + 0.2, values.mean(), PERCENT * (hardware["sd"] or 0), color=INK, capsize=3, lw=1
-        )
-        jitter = np.linspace(-0.1, 0.1, len(values)) if len(values) > 1 else np.zeros(1)
-        axes.plot(k + 0.2 + jitter, values, "o", ms=2.5, color=INK, alpha=0.5, mew=0)
-        highest = max(values.max(), values.mean() + PERCENT * (hardware["sd"] or 0))
-        axes.annotate(f"{values.mean():.1f}", (k + 0.2, highest), **_above)
+        axes.bar(k - 0.27, software, 0.25, color="white", edgecolor=shade, lw=1.4, hatch="///")
+        axes.annotate(f"{software:.1f}", (k - 0.27, software), **_above)
+        for place, name, alpha in ((0, "hardware_accuracy", 1.0), (0.27, CALIBRATED, 0.5)):
+            if name in row:
+                _draws_bar(axes, k + place, row[name], shade, alpha)
     axes.set_xticks(range(len(rows)), [row["training"] for row in rows])
     axes.axhline(50, color=QUIET, lw=0.8, ls=":")
     axes.set_ylim(40, 106)
     axes.set_yticks(range(40, 101, 10))
-    axes.set_ylabel("test accuracy (%)")
+    axes.set_ylabel("test accuracy (%), chance dotted")
+
+
+def _draws_bar(
+    axes: Axes, place: float, accuracy: Mapping[str, Any], shade: str, alpha: float
+) -> None:
+    """Draw the mean over programming draws as a bar, its spread, and each draw as a point."""
+    values = PERCENT * np.array(accuracy["values"])
+    spread = PERCENT * (accuracy["sd"] or 0.0)
+    axes.bar(place, values.mean(), 0.25, color=shade, alpha=alpha)
+    axes.errorbar(place, values.mean(), spread, color=INK, capsize=3, lw=1)
+    jitter = np.linspace(-0.08, 0.08, len(values)) if len(values) > 1 else np.zeros(1)
+    axes.plot(place + jitter, values, "o", ms=2.5, color=INK, alpha=0.5, mew=0)
+    highest = max(values.max(), values.mean() + spread)
+    axes.annotate(f"{values.mean():.1f}", (place, highest), **_above)
 
 
 _above: dict[str, Any] = {
@@ -81,13 +88,13 @@ _above: dict[str, Any] = {
     "textcoords": "offset points",
     "ha": "center",
     "va": "bottom",
-    "fontsize": 8,
+    "fontsize": 7,
 }
 
 
 def _errors(axes: Axes, results: Mapping[str, Arrays], names: list[str]) -> None:
     """Draw histograms of dot-product errors, all layers, relative to the products' spread."""
-    axes.set_title("Dot-product errors")
+    axes.set_title("Dot-product errors as programmed")
     relative = {}
     for name in names:
         parts = [
@@ -132,18 +139,24 @@ def _conductances(axes: Axes, results: Mapping[str, Arrays], names: list[str]) -
         )
         low, high = float(target.min()), float(target.max())
         tolerance, delay = MICRO * float(found[0]["tolerance"]), float(found[0]["reread_delay"])
-        axes.plot(
-            target, reread, "o", ms=3, mew=0, alpha=0.35, color="#56b4e9",
-            label=f"re-read after {delay:g} s",
-        )  # fmt: skip
+        later = f"re-read after {delay:g} s"
+        axes.plot(target, reread, "o", ms=3, mew=0, alpha=0.35, color="#56b4e9", label=later)
         axes.plot(
             target, verified, ".", ms=3, mew=0, alpha=0.6, color=INK, label="at the last verify"
         )
-        ends = np.array([low, high])
-        axes.fill_between(
-            ends, ends - tolerance, ends + tolerance, color="#e69f00", alpha=0.4, lw=0,
-            label=f"band ±{tolerance:g} µS",
-        )  # fmt: skip
+        axes.set(xscale="log", yscale="log")
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+            axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+            axis.set_minor_locator(NullLocator())
+        ends = np.geomspace(low, high, 50)
+        band: dict[str, Any] = {
+            "color": "#e69f00",
+            "alpha": 0.4,
+            "lw": 0,
+            "label": f"band ±{tolerance:g} µS",
+        }
+        axes.fill_between(ends, ends - tolerance, ends + tolerance, **band)
         legend = axes.legend(loc="upper left", fontsize=8)
         for handle in legend.legend_handles:
             if handle is not None:
@@ -164,7 +177,7 @@ def _boundaries(upper: Axes, lower: Axes, results: Mapping[str, Arrays], name: s
         lower.set_axis_off()
         return
     _regions(lower, grid, last["grid_scores"], points)
-    lower.set_title(f"on the crossbar, {PERCENT * float(last['accuracy']):.1f} %")
+    lower.set_title(f"on the crossbar, last draw, {PERCENT * float(last['accuracy']):.1f} %")
 
 
 def _regions(axes: Axes, grid: Array, scores: Array, points: Arrays) -> None:

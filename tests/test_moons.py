@@ -1,0 +1,176 @@
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from crossbar import load, session
+from crossbar.backend import CapacityError, DataError
+from crossbar.experiments.moons import MoonsSettings, make_task, run
+from crossbar.experiments.moons_summary import summarise
+from crossbar.session import Session
+from crossbar.store import Arrays, Store
+
+SHORT = MoonsSettings(
+    training="erm,trinomial",
+    repeats=2,
+    epochs=150,
+    train_points=200,
+    test_points=200,
+)
+
+
+@contextmanager
+def opened(folder: Path, settings: MoonsSettings, bench: str, seed: int) -> Iterator[Session]:
+    with session(
+        load(bench), folder / "s.sqlite", experiment="moons", settings=asdict(settings), seed=seed
+    ) as s:
+        yield s
+
+
+def results_of(
+    folder: Path, settings: MoonsSettings = SHORT, bench: str = "sim", seed: int = 3
+) -> dict[str, Arrays]:
+    with opened(folder, settings, bench, seed) as s:
+        run(settings, s.bench, s.run, s.seed)
+        return s.store.results(s.run.id)
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Arrays]:
+    return results_of(tmp_path_factory.mktemp("moons"))
+
+
+def test_every_network_and_every_draw_is_in_the_record(results: dict[str, Arrays]) -> None:
+    assert set(results) == {
+        "points",
+        "network/erm",
+        "network/trinomial",
+        *(f"draw/{name}/{k}" for name in ("erm", "trinomial") for k in range(2)),
+    }
+
+
+def test_a_record_holds_what_its_figures_need(results: dict[str, Arrays]) -> None:
+    draw = results["draw/erm/0"]
+    assert draw["errors_0"].shape == (200, 4)
+    assert draw["errors_1"].shape == (200, 1)
+    assert draw["target"].shape == draw["reread"].shape == (10, 10)
+    assert (draw["status"] >= 0).sum() == 2 * (3 * 4 + 5)
+    assert "grid_scores" in results["draw/erm/1"]
+    assert "grid_scores" not in draw
+    assert results["network/erm"]["matrix_0"].shape == (3, 4)
+
+
+def test_the_summary_follows_from_the_record_alone(results: dict[str, Arrays]) -> None:
+    rows = {row["training"]: row for row in summarise(results)["rows"]}  # type: ignore[attr-defined]
+    erm = rows["erm"]
+    values = [float(results[f"draw/erm/{k}"]["accuracy"]) for k in range(2)]
+    assert erm["hardware_accuracy"]["values"] == values
+    assert erm["hardware_accuracy"]["mean"] == pytest.approx(np.mean(values))
+    assert erm["hardware_accuracy"]["sd"] == pytest.approx(np.std(values, ddof=1))
+    lost = 100 * (erm["software_accuracy"] - np.mean(values))
+    assert erm["drop_points"]["mean"] == pytest.approx(lost)
+    assert erm["cells"] == 34
+    errors = np.concatenate([results[f"draw/erm/{k}"]["errors_1"].ravel() for k in range(2)])
+    assert erm["dot_product_error"]["layer_1"]["sd"] == pytest.approx(errors.std())
+
+
+def test_the_same_seed_gives_the_same_record_bit_for_bit(
+    results: dict[str, Arrays], tmp_path: Path
+) -> None:
+    again = results_of(tmp_path)
+    assert list(again) == list(results)
+    for name, arrays in results.items():
+        for key, values in arrays.items():
+            assert again[name][key].tobytes() == values.tobytes(), (name, key)
+
+
+def test_another_seed_is_another_array(results: dict[str, Arrays], tmp_path: Path) -> None:
+    other = results_of(tmp_path, replace(SHORT, training="erm", repeats=1), seed=4)
+    assert not np.array_equal(other["draw/erm/0"]["reread"], results["draw/erm/0"]["reread"])
+
+
+@pytest.mark.parametrize("mapping", ["differential", "reference"])
+def test_on_an_ideal_array_hardware_equals_software(mapping: str, tmp_path: Path) -> None:
+    hidden = {"differential": 4, "reference": 8}[mapping]
+    settings = replace(SHORT, mapping=mapping, hidden=hidden, training="erm", repeats=1)
+    found = results_of(tmp_path, settings, "ideal")
+    software = float(found["network/erm"]["accuracy"])
+    draw = found["draw/erm/0"]
+    assert float(draw["accuracy"]) == float(draw["calibrated_accuracy"]) == software
+    assert np.abs(draw["errors_0"]).max() < 1e-9
+    assert np.abs(draw["errors_1"]).max() < 1e-9
+
+
+def test_what_was_finished_before_an_interrupt_is_kept(tmp_path: Path) -> None:
+    def impatient(work: str, done: int, total: int) -> None:
+        if work == "programming draws" and done == 1:
+            raise KeyboardInterrupt
+
+    with (
+        pytest.raises(KeyboardInterrupt),
+        opened(tmp_path, SHORT, "sim", 3) as s,
+    ):
+        run(SHORT, s.bench, s.run, s.seed, impatient)
+    with Store.open(tmp_path / "s.sqlite", readonly=True) as store:
+        (record,) = store.runs()
+        found = store.results(record.id)
+        calls = [call.verb for call in store.calls(record.id)]
+    assert record.status == "interrupted"
+    assert "draw/erm/0" in found
+    assert "draw/trinomial/0" not in found
+    assert calls[-1] == "close"
+    rows = summarise(found)["rows"]
+    assert [("hardware_accuracy" in row) for row in rows] == [True, False]  # type: ignore[attr-defined]
+
+
+def test_a_network_that_does_not_fit_is_refused_before_training(tmp_path: Path) -> None:
+    with (
+        pytest.raises(CapacityError, match="3x5 and 6x1"),
+        opened(tmp_path, SHORT, "sim", 0) as s,
+    ):
+        run(replace(SHORT, hidden=5), s.bench, s.run, 0)
+
+
+def test_an_unknown_objective_is_refused_before_training(tmp_path: Path) -> None:
+    with (
+        pytest.raises(DataError, match="'luck' is not one of erm, trinomial, lognormal"),
+        opened(tmp_path, SHORT, "sim", 0) as s,
+    ):
+        run(replace(SHORT, training="luck"), s.bench, s.run, 0)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"hidden": 0},
+        {"repeats": 0},
+        {"train_points": 10},
+        {"test_points": 3},
+        {"mapping": "pairs"},
+        {"training": " , "},
+        {"p1": 0.6, "p2": 0.5},
+        {"noise": -0.1},
+    ],
+    ids=str,
+)
+def test_impossible_settings_are_refused(change: dict[str, object]) -> None:
+    with pytest.raises(DataError, match=next(iter(change))):
+        replace(SHORT, **change)  # type: ignore[arg-type]  # the wrong value is the test
+
+
+def test_objectives_are_named_once_and_keep_their_order() -> None:
+    assert replace(SHORT, training="lognormal, erm,erm").objectives == ("lognormal", "erm")
+
+
+def test_own_points_are_read_split_and_standardised(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    rows = [f"{x:.4f},{y:.4f},{'a' if x > 5 else 'b'}" for x, y in rng.normal(5, 2, size=(80, 2))]
+    (tmp_path / "own.csv").write_text("\n".join(rows), encoding="utf-8")
+    task = make_task(replace(SHORT, data=str(tmp_path / "own.csv")), rng)
+    assert len(task.train) + len(task.test) == 80
+    assert task.train.inputs.mean(axis=0) == pytest.approx([0, 0], abs=1e-12)
+    assert task.train.inputs.std(axis=0) == pytest.approx([1, 1])
+    assert task.test.class_names == ("a", "b")
