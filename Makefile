@@ -38,6 +38,7 @@ format: setup
 
 bench: setup
 	$(BIN)/python benchmarks/moons.py
+	$(BIN)/python benchmarks/journal.py
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
