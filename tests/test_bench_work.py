@@ -9,7 +9,7 @@ import pytest
 from crossbar.backend import Array
 from crossbar.bench import load, open_bench
 from crossbar.cli import run
-from crossbar.cli.bench_work import LEFT_AS, _named, _report_table
+from crossbar.cli.bench_view import LEFT_AS, named_cells, report_table
 from crossbar.cli.output import console
 from crossbar.programming.report import Status
 from crossbar.results import ProgramReport
@@ -209,7 +209,7 @@ def test_every_command_is_recorded_with_its_results(capsys: pytest.CaptureFixtur
 
 
 REFUSED: dict[str, tuple[list[str], str]] = {
-    "no folder for the array": (["read", "--array", "no/a.npz"], "No such file"),
+    "no folder for the array": (["read", "--array", "no/a.npz"], "there is no such folder"),
     "no array": (["read", "--array", "targets.csv"], "is not the memory of a simulated array"),
     "no folder": (["read", "--output", "no/a.csv"], "there is no folder no"),
     "figure": (["read", "--figure", "a.xyz"], ".png, .pdf, .svg"),
@@ -265,7 +265,7 @@ def report(status: Array) -> ProgramReport:
 
 
 def test_the_table_names_the_cells_of_each_kind(capsys: pytest.CaptureFixture[str]) -> None:
-    console.print(_report_table(report(np.array([[0, 1], [2, 3]]))))
+    console.print(report_table(report(np.array([[0, 1], [2, 3]]))))
     output = capsys.readouterr().out
     for name, cell in zip(LEFT_AS, ("(1, 0)", "(1, 1)", "(0, 1)"), strict=True):
         (line,) = (line for line in output.splitlines() if name in line)
@@ -274,8 +274,8 @@ def test_the_table_names_the_cells_of_each_kind(capsys: pytest.CaptureFixture[st
 
 def test_many_cells_are_counted() -> None:
     cells = [(0, bit) for bit in range(11)]
-    assert _named(cells).endswith("(0, 7) and 3 more")
-    assert _named([]) == "none"
+    assert named_cells(cells).endswith("(0, 7) and 3 more")
+    assert named_cells([]) == "none"
 
 
 def test_a_bench_that_is_no_simulation_refuses_an_array_file(

@@ -1,6 +1,5 @@
 import json
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -133,7 +132,8 @@ def test_the_array_is_kept_and_closed_however_the_block_is_left(
         opened[0].wait(0.0)
     with remembered(SETTINGS, file) as again:
         np.testing.assert_array_equal(again.conductances, opened[0].conductances)
-    assert [p.name for p in file.parent.iterdir()] == ["array.npz"]
+    # The lock file stays on POSIX: removing it would race with whoever is waiting for it.
+    assert {p.name for p in file.parent.iterdir()} - {"array.npz.lock"} == {"array.npz"}
 
 
 DIFFERENT: dict[str, tuple[SimulationSettings, str]] = {
@@ -159,7 +159,8 @@ def test_a_file_of_other_settings_is_refused_with_both_values_and_left_alone(
     with pytest.raises(BenchError, match=message), remembered(settings, file):
         pytest.fail("opened")
     assert file.read_bytes() == kept
-    assert [p.name for p in file.parent.iterdir()] == ["array.npz"]
+    # The lock file stays on POSIX: removing it would race with whoever is waiting for it.
+    assert {p.name for p in file.parent.iterdir()} - {"array.npz.lock"} == {"array.npz"}
 
 
 def rewritten(content: bytes, file: Path, change: Callable[[dict[str, Any]], None]) -> bytes:
@@ -254,9 +255,7 @@ def test_a_second_opening_is_refused_and_says_who_holds_the_array(file: Path) ->
         stack.enter_context(remembered(SETTINGS, file))
         with pytest.raises(BenchError, match=f"in use by process {os.getpid()} on"):
             stack.enter_context(remembered(SETTINGS, file))
-        lock = json.loads(file.with_name("array.npz.lock").read_text())
-        assert lock["pid"] == os.getpid()
-    assert [p.name for p in file.parent.iterdir()] == ["array.npz"]
+    assert not file.with_name("array.npz.holder").exists()
 
 
 def test_another_process_is_refused_through_a_link_too(file: Path, tmp_path: Path) -> None:
@@ -277,59 +276,8 @@ def test_another_process_is_refused_through_a_link_too(file: Path, tmp_path: Pat
     assert link.is_symlink()
 
 
-def dead_pid() -> int:
-    child = subprocess.Popen([sys.executable, "-c", ""])
-    child.wait()
-    return child.pid
-
-
-@pytest.mark.parametrize("started", [None, "boot:1"])
-def test_the_lock_of_a_dead_process_is_taken_over(file: Path, started: str | None) -> None:
-    # With a start time, a living process of the same number does not count: it is another one.
-    pid = dead_pid() if started is None else os.getpid()
-    lock = file.with_name("array.npz.lock")
-    lock.write_text(json.dumps({"pid": pid, "host": socket.gethostname(), "started": started}))
-    with remembered(SETTINGS, file):
-        assert json.loads(lock.read_text())["started"] != "boot:1"
-    assert [p.name for p in file.parent.iterdir()] == ["array.npz"]
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (json.dumps({"pid": 1, "host": "elsewhere", "started": None}), "process 1 on elsewhere"),
-        ("", "does not say by whom"),
-        ("[]", "does not say by whom"),
-    ],
-)
-def test_a_lock_of_another_host_or_of_nobody_is_respected(
-    file: Path, content: str, message: str
-) -> None:
-    lock = file.with_name("array.npz.lock")
-    lock.write_text(content)
-    with pytest.raises(BenchError, match=message):
-        remembered(SETTINGS, file).__enter__()
-    assert lock.read_text() == content
-
-
-def test_a_lock_that_is_being_taken_over_is_left_to_who_does_it(file: Path) -> None:
-    dead = {"pid": dead_pid(), "host": socket.gethostname(), "started": None}
-    file.with_name("array.npz.lock").write_text(json.dumps(dead))
-    file.with_name("array.npz.lock.taking").touch()
-    with pytest.raises(BenchError, match=r"remove array\.npz\.lock\.taking"):
-        remembered(SETTINGS, file).__enter__()
-    assert not file.exists()
-
-
-def test_a_lock_that_somebody_else_made_meanwhile_is_not_removed(file: Path) -> None:
-    lock = file.with_name("array.npz.lock")
-    with remembered(SETTINGS, file):
-        lock.write_text("theirs")
-    assert lock.read_text() == "theirs"
-
-
 def test_a_folder_that_does_not_exist_is_told_before_anything_runs(tmp_path: Path) -> None:
-    with pytest.raises(BenchError, match="cannot be made beside it: No such file"):
+    with pytest.raises(BenchError, match="no lock can be made beside it: there is no such folder"):
         remembered(SETTINGS, tmp_path / "missing" / "array.npz").__enter__()
 
 
@@ -351,4 +299,5 @@ def test_a_save_that_fails_leaves_the_old_file_and_no_other(
         with pytest.raises(BenchError, match="cannot be saved: No space left"):
             stack.close()
     assert file.read_bytes() == kept
-    assert [p.name for p in file.parent.iterdir()] == ["array.npz"]
+    # The lock file stays on POSIX: removing it would race with whoever is waiting for it.
+    assert {p.name for p in file.parent.iterdir()} - {"array.npz.lock"} == {"array.npz"}

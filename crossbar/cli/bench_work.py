@@ -13,9 +13,18 @@ from typing import Annotated, Any, TypeAlias
 
 import numpy as np
 import typer
-from rich.table import Table
 
 from crossbar.backend import Array, DataError, Flag, LimitError
+from crossbar.cli.bench_view import (
+    LEFT_AS,
+    MICRO,
+    draw,
+    draw_products,
+    made_by,
+    print_end,
+    print_matrix,
+    report_table,
+)
 from crossbar.cli.options import (
     STORE,
     BenchOption,
@@ -30,21 +39,8 @@ from crossbar.programming.report import Status
 from crossbar.results import ProgramReport
 from crossbar.session import Session, session
 
-MICRO = 1e6
 FIGURE = Path("conductances.png")
 PRODUCTS = Path("products.png")
-WIDTH = 80
-LONGEST = 32
-"""Matrices with more lines than this, or wider than 80 columns, are told of and not printed."""
-NAMED = 8
-"""Cells that are named one by one; of more, the first ones are."""
-
-LEFT_AS = {
-    "stuck": Status.STUCK,
-    "out of reach": Status.UNREACHED,
-    "out of pulses": Status.BUDGET,
-}
-"""What is said of cells that did not come into their band."""
 
 
 class Unit(StrEnum):
@@ -104,20 +100,20 @@ def read(
         facts = _facts(s, figure)
     voltage = s.bench.programming.cell.read_voltage
     waited = f" after waiting {wait:g} s" if wait else ""
-    note = _note(facts, f"mean of {repeats} reads at {voltage:g} V{waited}")
+    note = made_by(facts, f"mean of {repeats} reads at {voltage:g} V{waited}")
     if output is not None:
         write_matrix(output, found.value, f"conductances (S), one line per word line; {note[-1]}")
-    _draw(figure, found.value, "Conductances", note)
+    draw(figure, found.value, "Conductances", note)
     clipped = int((found.flags & Flag.CLIPPED != 0).sum())
     if as_json:
         arrays = {"conductance_S": found.value, "standard_error_S": found.uncertainty}
         made = {"read_voltage_V": voltage, "repeats": repeats, "waited_s": wait}
         print_json(facts | made | _plain(arrays) | {"clipped_cells": clipped})
         return
-    _print_matrix("conductance (µS): word lines down, bit lines across", found.value * MICRO)
+    print_matrix("conductance (µS): word lines down, bit lines across", found.value * MICRO)
     worst = float(found.uncertainty.max()) * MICRO
     console.print(f"standard error up to {worst:.2g} µS; {clipped} cells with clipped reads")
-    _print_end(note, figure, output)
+    print_end(note, figure, output)
 
 
 def program(
@@ -135,16 +131,16 @@ def program(
     with _opened("program", bench, store, seed, array, targets=str(targets), unit=unit.value) as s:
         report = _program(s, wanted, targets, unit)
         facts = _facts(s, figure)
-    note = _note(facts, f"read {report.reread_delay:g} s after programming")
+    note = made_by(facts, f"read {report.reread_delay:g} s after programming")
     marked = {name: report.status == status for name, status in LEFT_AS.items()}
-    _draw(figure, report.reread, "Programmed conductances", note, marked)
+    draw(figure, report.reread, "Programmed conductances", note, marked)
     if as_json:
         meaning = {"-1": "not programmed"} | {str(s.value): s.name.lower() for s in Status}
         cells = _plain(_cells(report)) | {"status_meaning": meaning}
         print_json(facts | report.summary() | cells)
         return
-    console.print(_report_table(report))
-    _print_end(note, figure)
+    console.print(report_table(report))
+    print_end(note, figure)
 
 
 def matmul(
@@ -178,9 +174,9 @@ def matmul(
             _program(s, wanted, targets, unit)
         arrays, clipped = _multiply(s, voltages, repeats)
         facts = _facts(s, figure)
-    note = _note(facts, f"mean of {repeats} reads")
+    note = made_by(facts, f"mean of {repeats} reads")
     current, predicted = arrays["current_A"], arrays["predicted_A"]
-    _draw_products(figure, arrays["conductance_S"], predicted, current, note)
+    draw_products(figure, arrays["conductance_S"], predicted, current, note)
     if output is not None:
         write_matrix(output, current, f"bit-line currents (A), one line per input of {inputs.name}")
     rms = float(np.sqrt(np.mean((current - predicted) ** 2)))
@@ -188,11 +184,11 @@ def matmul(
         made = {"rms_difference_A": rms, "repeats": repeats, "clipped_readings": clipped}
         print_json(facts | made | _plain(arrays))
         return
-    _print_matrix("bit-line currents (µA): inputs down, bit lines across", current * MICRO)
+    print_matrix("bit-line currents (µA): inputs down, bit lines across", current * MICRO)
     error = float(arrays["standard_error_A"].max())
     console.print(f"rms difference from what the read conductances predict {rms * MICRO:.3g} µA")
     console.print(f"standard error up to {error * MICRO:.2g} µA; {clipped} clipped readings")
-    _print_end(note, figure, output)
+    print_end(note, figure, output)
 
 
 @contextmanager
@@ -281,24 +277,6 @@ def _plain(arrays: dict[str, Any]) -> dict[str, Any]:
     return {name: values.tolist() for name, values in arrays.items()}
 
 
-def _draw(
-    figure: Path, conductances: Array, title: str, note: list[str], marked: Any = None
-) -> None:
-    from crossbar.figures.conductances import conductance_map
-    from crossbar.figures.style import save
-
-    save(conductance_map(conductances, title, note="\n".join(note), marked=marked), figure)
-
-
-def _draw_products(
-    figure: Path, conductances: Array, predicted: Array, current: Array, note: list[str]
-) -> None:
-    from crossbar.figures.conductances import product_figure
-    from crossbar.figures.style import save
-
-    save(product_figure(conductances, predicted, current, note="\n".join(note)), figure)
-
-
 def _facts(s: Session, figure: Path) -> dict[str, Any]:
     """Return what made the numbers, for ``--json`` and for the notes."""
     return {
@@ -310,76 +288,3 @@ def _facts(s: Session, figure: Path) -> dict[str, Any]:
         "bench": s.bench.describe(),
         "programming": asdict(s.bench.programming),
     }
-
-
-def _note(facts: dict[str, Any], what: str) -> list[str]:
-    """Return the lines under a table or a figure that say what made the numbers."""
-    bench = facts["bench"]
-    made = f"bench {bench['name']} ({bench['kind']})"
-    if facts["seed"] is not None:
-        made += f", seed {facts['seed']}"
-    if bench["memory"] is not None:
-        made += f", array kept in {bench['memory']}"
-    elif bench["kind"] == "sim":
-        made += ", a fresh array (--array FILE keeps one)"
-    return [made, f"{what}; bench time {facts['bench_time_s']:.6g} s; run {facts['run']}"]
-
-
-def _print_end(note: list[str], figure: Path, output: Path | None = None) -> None:
-    for line in note:
-        console.print(line, markup=False)
-    written = f"figure in {figure}" + (f", numbers in {output}" if output is not None else "")
-    console.print(written, markup=False)
-
-
-def _print_matrix(title: str, values: Array) -> None:
-    """Print a matrix with up to three digits for most values; of a large one only its range."""
-    # A few stuck cells do not take the digits from the others.
-    usual = max(float(np.percentile(np.abs(values), 90)), 1e-3)
-    decimals = int(np.clip(2 - np.floor(np.log10(usual)), 0, 3))
-    cells = [[f"{v:.{decimals}f}" for v in row] for row in values]
-    width = max(5, *(len(cell) for row in cells for cell in row)) + 1
-    if 3 + width * values.shape[1] > WIDTH or len(values) > LONGEST:
-        low, middle, high = np.percentile(values, [0, 50, 100])
-        console.print(title.partition(":")[0])
-        console.print(
-            f"{values.shape[0]} x {values.shape[1]} values, too many to print (--output, --json): "
-            f"{low:.4g} to {high:.4g}, median {middle:.4g}"
-        )
-        return
-    console.print(title)
-    console.print("   " + "".join(f"{bit:>{width}}" for bit in range(values.shape[1])), style="dim")
-    for k, row in enumerate(cells):
-        console.print(f"[dim]{k:>3}[/dim]" + "".join(f"{cell:>{width}}" for cell in row))
-
-
-def _report_table(report: ProgramReport) -> Table:
-    """Return the figures of a programming as a table."""
-    summary = report.summary()
-    pulses: Any = summary["pulses_per_cell"]
-    table = Table(show_header=False, title="programming", title_justify="left")
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
-    band = f"±{MICRO * report.tolerance:g} µS"
-    table.add_row("cells", str(summary["cells"]))
-    table.add_row(f"in {band} at the last verify", f"{100 * report.success_at_verify:.1f} %")
-    table.add_row(
-        f"in {band} after {report.reread_delay:g} s", f"{100 * report.success_on_reread:.1f} %"
-    )
-    table.add_row(
-        "pulses per cell",
-        f"mean {pulses['mean']:.1f}, median {pulses['median']:.0f}, p95 {pulses['p95']:.0f}",
-    )
-    for name, status in LEFT_AS.items():
-        table.add_row(name, _named(list(report.left_as(status))))
-    table.add_row("clipped reads", str(summary["clipped_reads"]))
-    table.add_row("bench time", f"{report.seconds:.3g} s")
-    return table
-
-
-def _named(cells: list[tuple[int, int]]) -> str:
-    """Return the cells' names, or of many how many there are and the first of them."""
-    if not cells:
-        return "none"
-    names = ", ".join(f"({word}, {bit})" for word, bit in cells[:NAMED])
-    return f"{names} and {len(cells) - NAMED} more" if len(cells) > NAMED else names
