@@ -159,11 +159,11 @@ class Limits:
     read_voltage
         Largest magnitude of a read or of a multiply, V.
     current
-        Largest compliance that may be set, A.
+        Largest compliance that may be set, A. Pulses are bounded by voltage and width only.
     width_min, width_max
         Shortest and longest pulse, s; `width_max` also bounds the dwell at a sweep point.
     pulses
-        Pulses that one cell may receive while the bench is open.
+        Pulses that one cell may receive while the bench is open; sweep points are not counted.
     stress
         Sum of V² t that one cell may receive while the bench is open, V² s. Pulses and sweep
         points count; what half-selected neighbours receive does not.
@@ -254,7 +254,7 @@ class Backend(Protocol):
 
     @property
     def now(self) -> Second:
-        """Bench time since opening, s: simulated in a simulation, the clock's on hardware."""
+        """Bench time, s: simulated in a simulation, the clock's on hardware; it never runs back."""
         ...
 
     def read(self, cells: Cells, voltage: Volt) -> Reading:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from crossbar.backend import Array, Backend, Mask
+from crossbar.backend import Array, Backend, BenchError, Mask
 
 
 def measure_offset(backend: Backend, reads: int) -> Array:
@@ -21,8 +21,19 @@ def measure_offset(backend: Backend, reads: int) -> Array:
     -------
     Array
         A, shape ``(n_bit_lines,)``.
+
+    Raises
+    ------
+    BenchError
+        If a bit line reads beyond its converter's range at 0 V.
     """
     reading = backend.drive(np.zeros((reads, backend.shape[0])))
+    if reading.clipped.any():
+        bit = int(np.argmax(reading.clipped.any(axis=0)))
+        raise BenchError(
+            f"bit line {bit} is at the end of its converter's range at 0 V: "
+            "its offset cannot be measured"
+        )
     return np.asarray(np.mean(reading.current, axis=0))
 
 
@@ -55,13 +66,16 @@ class Calibration:
         return (raw - self.offset) / self.gain
 
 
-def fit_calibration(raw: Array, digital: Array) -> Calibration:
+def fit_calibration(raw: Array, digital: Array, clipped: Mask) -> Calibration:
     """Return the calibration that explains raw products of known inputs, by least squares.
 
     Parameters
     ----------
     raw, digital
         Measured and exact products of the same inputs, shape ``(n, n_out)``, n at least 3.
+    clipped
+        True for products at the end of a converter's range, same shape; one of them is enough to
+        leave its output uncorrected, because it bends the line.
 
     Notes
     -----
@@ -78,6 +92,7 @@ def fit_calibration(raw: Array, digital: Array) -> Calibration:
     left = raw - (offset + gain * digital)
     sigma = np.sqrt(np.sum(left**2, axis=0) / (n - 2))
     trusted = (spread > 0) & (gain > 3 * sigma / np.sqrt(safe)) & (gain > 0)
+    trusted &= ~clipped.any(axis=0)
     gain, offset = np.where(trusted, gain, 1.0), np.where(trusted, offset, 0.0)
     rms = np.sqrt(np.mean((raw - digital) ** 2, axis=0))
     return Calibration(

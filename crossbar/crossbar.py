@@ -5,7 +5,17 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from crossbar.backend import Array, Backend, BenchError, Cells, DataError, Flags, LimitError, Second
+from crossbar.backend import (
+    Array,
+    Backend,
+    BenchError,
+    Cells,
+    DataError,
+    Flag,
+    Flags,
+    LimitError,
+    Second,
+)
 from crossbar.calibration import Calibration, fit_calibration, measure_offset
 from crossbar.mapping import MAPPINGS, Placed, solve_targets, weights
 from crossbar.placement import check_fits, place
@@ -69,6 +79,8 @@ class Crossbar:
         self._matrices: list[Array] = []
         self._placed: list[Placed] = []
         self._calibrations: list[Calibration | None] = []
+        # Bench time at which each layer's uncertainty was measured, s.
+        self._estimated: list[Second] = []
         self._reread: Array = np.full(backend.shape, np.nan)
 
     @property
@@ -83,7 +95,15 @@ class Crossbar:
         self.backend.wait(duration)
 
     def read(self, repeats: int = 4) -> Conductances:
-        """Return the conductance of every cell, read this many times."""
+        """Return the conductance of every cell, read this many times.
+
+        Raises
+        ------
+        DataError
+            If it is not to be read at all.
+        """
+        if repeats < 1:
+            raise DataError(f"repeats = {repeats}: a read takes at least one")
         cells = Cells.all(self.backend.shape)
         voltage = self.settings.read_voltage
         readings = [self.backend.read(cells, voltage) for _ in range(repeats)]
@@ -111,7 +131,7 @@ class Crossbar:
 
         Raises
         ------
-        CapacityError, DataError
+        DataError
             If the shape is not the array's, or a target is outside the window.
         """
         wanted = np.asarray(targets, dtype=np.float64)
@@ -166,6 +186,7 @@ class Crossbar:
         report = self._finish(job, placed, shortfall)
         self._matrices, self._placed = checked, placed
         self._calibrations = [None] * len(checked)
+        self._estimated = [self.backend.now] * len(checked)
         return report
 
     def _job(self, progress: Progress | None) -> Job:
@@ -206,6 +227,7 @@ class Crossbar:
         self, job: Job, placed: Sequence[Placed], shortfall: Sequence[Array] = ()
     ) -> ProgramReport:
         """Wait, read everything again and return the report."""
+        ended = job.read(job.status >= 0, PARTNER_READS)
         self.backend.wait(self.settings.reread_delay)
         self._reread = job.read(job.status >= 0, PARTNER_READS)
         return ProgramReport(
@@ -214,9 +236,11 @@ class Crossbar:
             passes=tuple(job.passes),
             target=job.target,
             verified=job.verified,
+            ended=ended,
             reread=self._reread,
             status=job.status,
             pulses=job.pulses,
+            clipped=job.clipped,
             tolerance=self.settings.tolerance,
             reread_delay=self.settings.reread_delay,
             seconds=job.seconds,
@@ -247,17 +271,19 @@ class Crossbar:
         inputs = given.reshape(-1, matrix.shape[0])
         raw, flags = self._raw_product(inputs, placed, input_range)
         digital = inputs @ matrix
-        calibration = self._calibrations[layer]
+        calibration, since = self._calibrations[layer], self._estimated[layer]
         if calibration is None:
             values = raw
             uncertainty = np.sqrt(np.mean((inputs @ self._weight_errors(layer)) ** 2, axis=0))
         else:
             values, uncertainty = calibration.correct(raw), calibration.residual
+        clipped = ((flags & Flag.CLIPPED) != 0).any(axis=0)
         shape = (*given.shape[:-1], matrix.shape[1])
         return Product(
             values=values.reshape(shape),
             digital=digital.reshape(shape),
-            uncertainty=uncertainty,
+            uncertainty=np.where(clipped, np.nan, uncertainty),
+            uncertainty_age=self.backend.now - since,
             flags=flags.reshape(shape),
         )
 
@@ -289,9 +315,10 @@ class Crossbar:
                 f"{len(checked)} inputs cannot fix a line; a calibration takes 3 or more"
             )
         self._offset = measure_offset(self.backend, OFFSET_READS)
-        raw, _ = self._raw_product(checked, placed, input_range)
-        calibration = fit_calibration(raw, checked @ matrix)
-        self._calibrations[layer] = calibration
+        raw, flags = self._raw_product(checked, placed, input_range)
+        clipped = np.asarray(flags & Flag.CLIPPED, dtype=np.bool_)
+        calibration = fit_calibration(raw, checked @ matrix, clipped)
+        self._calibrations[layer], self._estimated[layer] = calibration, self.backend.now
         return calibration
 
     def _raw_product(

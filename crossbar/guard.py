@@ -237,13 +237,14 @@ class Guarded:
             word, bit = divmod(int(where[k]), self._shape[1])
             raise BudgetError(
                 f"cell ({word}, {bit}): {self._pulses[word, bit]} pulses used, "
-                f"{more[k]} more asked, {self._limits.pulses} allowed"
+                f"{more[k]} more asked, {self._limits.pulses} allowed by the limit 'pulses'"
             )
         if (k := _first(~(sum_strain <= self._limits.stress))) is not None:
             word, bit = divmod(int(where[k]), self._shape[1])
             raise BudgetError(
                 f"cell ({word}, {bit}): stress of {_text(self._stress[word, bit])} V² s used, "
-                f"{_text(strain[k])} V² s more asked, {_text(self._limits.stress)} V² s allowed"
+                f"{_text(strain[k])} V² s more asked, {_text(self._limits.stress)} V² s allowed "
+                "by the limit 'stress'"
             )
         self._pulses.flat[where] = total
         self._stress.flat[where] = sum_strain

@@ -59,7 +59,8 @@ def lognormal(
 ) -> Tensor:
     """Return the cross-entropy averaged over factors ``exp(sigma N)`` on every parameter.
 
-    The baseline that knows the device's law: the errors trained with are those tested with.
+    The baseline that knows the device's law, though not its every fault: on an array the spread is
+    the conductances', with disturb by neighbours and the low end of the window on top.
     Parameters as in `erm`.
     """
     if settings.sigma == 0:

@@ -41,7 +41,10 @@ class Product:
         Exact product of the same inputs with the matrix that was asked for, same shape.
     uncertainty
         Standard deviation expected of ``values - digital`` per output, shape ``(n_out,)``: the
-        calibration's residual, or before a calibration what the re-read conductances predict.
+        calibration's residual, or before a calibration what the re-read conductances predict. NaN
+        where a product was clipped, because nothing bounds its error.
+    uncertainty_age
+        Bench time since what `uncertainty` rests on was measured, s: cells have relaxed since.
     flags
         `Flag` bits of the two bit lines of each product, shape ``(batch, n_out)``.
     """
@@ -49,6 +52,7 @@ class Product:
     values: Array
     digital: Array
     uncertainty: Array
+    uncertainty_age: Second
     flags: Flags
 
     @property
@@ -75,12 +79,16 @@ class ProgramReport:
         reach, in the weights' unit.
     passes
         Every write-verify pass, in order.
-    target, verified, reread
-        Conductance wanted, at the last verify, and read again after `reread_delay`, S.
+    target, verified, ended, reread
+        Conductance wanted, at the cell's last verify, read again when the last cell was done, and
+        `reread_delay` after that, S. From `verified` to `ended` a cell suffers what the pulses of
+        its neighbours do to it (and relaxes for as long), from `ended` to `reread` it relaxes.
     status
         `Status` of each cell, -1 where nothing was programmed.
     pulses
         Pulses of each cell over all passes.
+    clipped
+        Reads at the end of the converter's range, all passes and re-reads together.
     tolerance
         Half-width of the band, S.
     reread_delay
@@ -94,9 +102,11 @@ class ProgramReport:
     passes: tuple[CellReport, ...]
     target: Array
     verified: Array
+    ended: Array
     reread: Array
     status: NDArray[np.int8]
     pulses: NDArray[np.intp]
+    clipped: int
     tolerance: Siemens
     reread_delay: Second
     seconds: Second
@@ -116,11 +126,6 @@ class ProgramReport:
         word, bit = np.nonzero(self.status == status)
         return Cells(word, bit)
 
-    @property
-    def clipped(self) -> int:
-        """Reads at the end of the converter's range while programming."""
-        return sum(p.clipped for p in self.passes)
-
     def _share(self, conductance: Array) -> float:
         chosen = self.programmed
         inside = np.abs(conductance[chosen] - self.target[chosen]) <= self.tolerance
@@ -132,6 +137,11 @@ class ProgramReport:
     def success_at_verify(self) -> float:
         """Share of the cells in their band at the last verify read."""
         return self._share(self.verified)
+
+    @property
+    def success_at_end(self) -> float:
+        """Share of the cells in their band when the last cell was done."""
+        return self._share(self.ended)
 
     @property
     def success_on_reread(self) -> float:
@@ -148,6 +158,7 @@ class ProgramReport:
             "cells": int(chosen.sum()),
             "tolerance_S": self.tolerance,
             "success_at_verify": self.success_at_verify,
+            "success_at_end": self.success_at_end,
             "success_on_reread": self.success_on_reread,
             "reread_delay_s": self.reread_delay,
             "reread_error_sd_S": float(np.std(error)) if error.size else None,

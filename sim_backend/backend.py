@@ -33,10 +33,13 @@ from sim_backend.sweep import held
 class SimulatedBackend:
     """A bench without hardware, with its own clock; see `crossbar.backend.Backend` for the verbs.
 
-    What is approximated, to first order in effects that are small by design:
+    What is approximated:
 
     - The selected cells of one call are pulsed before the half-select stress of that call reaches
       anybody; then every cell takes its accumulated dose at once.
+    - Half-select stress moves a cell's state but, unlike a pulse of its own, neither draws a new
+      relaxation nor restarts its clock, however far it moves the state. At V/2 a staircase that
+      goes up to 3.8 V moves neighbours noticeably: `ProgramReport.ended` shows how much.
     - During `drive` conductances hold still at the call's start, and read stress is that of lines
       without resistance.
     - Read noise passes through line resistance and sneak paths at small signal, and the part that

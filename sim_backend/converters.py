@@ -41,8 +41,8 @@ class Dac:
 
     def __post_init__(self) -> None:
         _check_bits(self.bits)
-        if not self.range > 0:
-            raise BenchError(f"DAC range {self.range} V has to be above zero")
+        if not 0 < self.range < np.inf:
+            raise BenchError(f"DAC range {self.range} V has to be above zero and finite")
 
     def convert(self, voltages: Array) -> Array:
         """Return the voltages that come out, V.
@@ -110,8 +110,9 @@ class Adc:
     def __post_init__(self) -> None:
         _check_bits(self.bits)
         scales = np.asarray(self.ranges, dtype=np.float64)
-        if scales.size == 0 or not (scales[0] > 0 and np.all(np.diff(scales) > 0)):
-            raise BenchError(f"ADC ranges {self.ranges} A have to be positive and ascending")
+        rising = scales.size > 0 and scales[0] > 0 and np.all(np.diff(scales) > 0)
+        if not (rising and np.isfinite(scales).all()):
+            raise BenchError(f"ADC ranges {self.ranges} A have to be positive, ascending, finite")
         if not 0 <= self.noise < 1 / HEADROOM:
             raise BenchError(f"ADC noise {self.noise} of the range is not between 0 and 1/6")
 

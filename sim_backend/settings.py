@@ -74,6 +74,8 @@ class SimulationSettings:
         for scheme in (self.read_scheme, self.write_scheme):
             if scheme not in SCHEMES:
                 raise BenchError(f"no scheme is called {scheme!r}; there are {', '.join(SCHEMES)}")
+        if self.seed < 0:
+            raise BenchError(f"seed = {self.seed} is below 0")
         if min(self.word_lines, self.bit_lines) < 1:
             raise BenchError(f"{self.word_lines} x {self.bit_lines} lines have no cells")
         for name in ("line_resistance", "read_time", "dead_time"):

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from crossbar.backend import Array, Cells, Limits, Reading, Sweep
+from crossbar.backend import Array, Cells, Flag, Limits, Reading, Sweep
 
 LIMITS = Limits(
     voltage=5.0,
@@ -30,6 +30,7 @@ class FakeBench:
         self.highest = np.inf
         self.waited = 0.0
         self.noise = 0.0
+        self.range = np.inf
         self._rng = np.random.default_rng(0)
 
     @property
@@ -47,7 +48,7 @@ class FakeBench:
     def read(self, cells: Cells, voltage: float) -> Reading:
         current = self.conductance[cells.word, cells.bit] * voltage + self.offset[cells.bit]
         current += self.noise * self._rng.standard_normal(len(cells))
-        return Reading(current, np.zeros(len(cells), dtype=np.uint8))
+        return self._converted(current)
 
     def pulse(self, cells: Cells, voltages: Array, widths: Array, read_voltage: float) -> Reading:
         for (word, bit), voltage in zip(cells, voltages, strict=True):
@@ -59,7 +60,12 @@ class FakeBench:
 
     def drive(self, voltages: Array) -> Reading:
         current = self.gain * (voltages @ self.conductance) + self.offset
-        return Reading(current, np.zeros(current.shape, dtype=np.uint8))
+        return self._converted(current)
+
+    def _converted(self, current: Array) -> Reading:
+        clipped = np.abs(current) > self.range
+        flags = np.where(clipped, np.uint8(Flag.CLIPPED), np.uint8(0))
+        return Reading(np.clip(current, -self.range, self.range), flags)
 
     def sweep(
         self, cell: tuple[int, int], voltages: Array, compliance: float, dwell: float

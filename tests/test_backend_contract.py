@@ -1,13 +1,14 @@
 """What a bench is: every backend passes these, simulated or real.
 
 ``pytest tests/test_backend_contract.py --bench lab.toml`` runs them on a bench of yours. They read
-every cell, and pulse the two cells `PULSED` with the pulses of the file's own ``[programming]``.
+every cell, and pulse two of them, `pulsed`, with the strongest pulses of the file's policy.
 Every backend is opened as the program opens it, behind the guard and the recorder.
 """
 
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import pytest
@@ -17,10 +18,12 @@ from crossbar.bench import Bench, Description, load, open_bench
 from crossbar.recorder import Recorded
 from crossbar.store import Store
 
-PULSED = ((0, 0), (2, 1))
-PULSE = 1e-4  # s: the width of the pulses; ten of the strongest fill or empty a cell
+PULSE = 1e-4  # s: the width of the pulses, where the limits allow it
+Two: TypeAlias = tuple[tuple[int, int], tuple[int, int]]
+
 VARIANTS = {
     "sim": {},
+    "sim-seed": {"seed = 0": "seed = 7"},
     "ideal": {},
     "sim-floating": {
         'read_scheme = "grounded"': 'read_scheme = "floating"',
@@ -67,6 +70,19 @@ def backend(bench: Bench) -> Backend:
 @pytest.fixture
 def read_voltage(bench: Bench) -> float:
     return bench.programming.cell.read_voltage
+
+
+@pytest.fixture
+def pulsed(backend: Backend) -> tuple[tuple[int, int], tuple[int, int]]:
+    """The two cells that these tests pulse."""
+    word_lines, bit_lines = backend.shape
+    return (0, 0), (min(2, word_lines - 1), min(1, bit_lines - 1))
+
+
+@pytest.fixture
+def width(backend: Backend) -> float:
+    limits = backend.limits
+    return min(max(PULSE, limits.width_min), limits.width_max)
 
 
 def conductances(backend: Backend, voltage: float, repeats: int = 16) -> tuple[Array, Array]:
@@ -121,31 +137,34 @@ def test_readings_are_finite_and_flagged_with_bytes(backend: Backend, read_volta
 
 
 @pytest.mark.parametrize("polarity", ["SET", "RESET"])
-def test_set_raises_and_reset_lowers_a_conductance(bench: Bench, polarity: str) -> None:
+def test_set_raises_and_reset_lowers_a_conductance(
+    bench: Bench, polarity: str, pulsed: Two, width: float
+) -> None:
     backend, pulses = bench.backend, bench.programming.pulses
-    cell, voltage = Cells.of([PULSED[0]]), bench.programming.cell.read_voltage
+    cell, voltage = Cells.of([pulsed[0]]), bench.programming.cell.read_voltage
     up, down = pulses.strongest
     # First to the far end, so that there is room to move.
     prepare, amplitude = (down, up) if polarity == "SET" else (up, down)
-    width = np.array([PULSE])
+    widths = np.array([width])
     for _ in range(10):
-        before = backend.pulse(cell, np.array([prepare]), width, voltage).current[0]
+        before = backend.pulse(cell, np.array([prepare]), widths, voltage).current[0]
     for _ in range(10):
-        after = backend.pulse(cell, np.array([amplitude]), width, voltage).current[0]
+        after = backend.pulse(cell, np.array([amplitude]), widths, voltage).current[0]
     moved = (after - before) / voltage
     assert moved * np.sign(amplitude) > bench.programming.cell.tolerance
 
 
-def test_a_cell_named_twice_is_pulsed_twice(bench: Bench) -> None:
+def test_a_cell_named_twice_is_pulsed_twice(bench: Bench, pulsed: Two, width: float) -> None:
     up, down = bench.programming.pulses.strongest
     voltage = bench.programming.cell.read_voltage
-    cells = Cells.of([PULSED[1], PULSED[0], PULSED[1], PULSED[1]])
+    cells = Cells.of([pulsed[1], pulsed[0], pulsed[1], pulsed[1]])
     for _ in range(10):
-        bench.backend.pulse(cells, np.full(4, down), np.full(4, PULSE), voltage)
-    reading = bench.backend.pulse(cells, np.full(4, up), np.full(4, PULSE), voltage)
+        bench.backend.pulse(cells, np.full(4, down), np.full(4, width), voltage)
+    # Not the strongest SET: one of those may fill the cell, and the others then add nothing.
+    gentle = np.full(4, 0.85 * up)
+    reading = bench.backend.pulse(cells, gentle, np.full(4, width), voltage)
     assert reading.current.shape == (4,)
-    steps = np.diff(reading.current[[0, 2, 3]]) / voltage
-    assert np.all(steps > 0)
+    assert reading.current[3] > reading.current[2] > reading.current[0]
 
 
 def test_a_multiply_gives_a_vector_of_bit_line_currents_per_input(
@@ -159,7 +178,8 @@ def test_a_multiply_gives_a_vector_of_bit_line_currents_per_input(
 
 def test_a_multiply_with_one_word_line_agrees_with_reads_of_its_cells(bench: Bench) -> None:
     backend, voltage = bench.backend, bench.programming.cell.read_voltage
-    if bench.name == "sim-floating":
+    array = bench.describe()
+    if array.get("read_scheme") == "floating":
         pytest.skip("floating lines add sneak currents to a read, which is what they are known for")
     word_lines, bit_lines = backend.shape
     word = min(3, word_lines - 1)
@@ -190,25 +210,26 @@ def test_the_sign_of_a_read_voltage_is_the_sign_of_its_current(
     assert np.all(current[1] < 0)
 
 
-def test_a_sweep_measures_every_point_in_order(bench: Bench) -> None:
+def test_a_sweep_measures_every_point_in_order(bench: Bench, pulsed: Two) -> None:
     voltage = bench.programming.cell.read_voltage
     asked = np.concatenate([np.linspace(0, voltage, 8), np.linspace(voltage, -voltage, 8)])
-    got = bench.backend.sweep(PULSED[0], asked, bench.backend.limits.current, 1e-3)
+    got = bench.backend.sweep(pulsed[0], asked, bench.backend.limits.current, 1e-3)
     assert got.voltage.shape == got.current.shape == got.time.shape == got.flags.shape == (16,)
     assert np.allclose(got.voltage, asked, atol=0.02 * voltage)
     assert np.all(np.diff(got.time) > 0)
     assert np.all(got.current[asked > 0.5 * voltage] > 0)
 
 
-def test_compliance_bounds_a_sweep_and_is_flagged(bench: Bench) -> None:
+def test_compliance_bounds_a_sweep_and_is_flagged(bench: Bench, pulsed: Two) -> None:
     backend, voltage = bench.backend, bench.programming.cell.read_voltage
     asked = np.linspace(0, voltage, 6)
-    free = backend.sweep(PULSED[0], asked, backend.limits.current, 1e-3)
+    free = backend.sweep(pulsed[0], asked, backend.limits.current, 1e-3)
     compliance = float(np.abs(free.current).max()) / 2
-    held = backend.sweep(PULSED[0], asked, compliance, 1e-3)
+    held = backend.sweep(pulsed[0], asked, compliance, 1e-3)
     assert (held.flags[-1] & Flag.COMPLIANCE) != 0
     assert (held.flags[1] & Flag.COMPLIANCE) == 0
-    assert abs(held.current[-1]) <= compliance * 1.05
+    # Gain and offset of the current meter are part of what it reads.
+    assert abs(held.current[-1]) <= compliance * 1.03 + 1e-7
     assert abs(held.voltage[-1]) < abs(free.voltage[-1])
 
 
@@ -220,11 +241,11 @@ def test_waiting_moves_the_bench_clock(backend: Backend) -> None:
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 1e3])
 def test_a_voltage_that_is_no_voltage_is_refused_and_nothing_moves(
-    bench: Bench, bad: float
+    bench: Bench, bad: float, pulsed: Two
 ) -> None:
     backend, voltage = bench.backend, bench.programming.cell.read_voltage
     before, error = conductances(backend, voltage)
-    one = Cells.of([PULSED[0]])
+    one = Cells.of([pulsed[0]])
     inputs = np.zeros((2, backend.shape[0]))
     inputs[1, 0] = bad
     with pytest.raises(LimitError):
@@ -236,20 +257,20 @@ def test_a_voltage_that_is_no_voltage_is_refused_and_nothing_moves(
     with pytest.raises(LimitError):
         backend.drive(inputs)
     with pytest.raises(LimitError):
-        backend.sweep(PULSED[0], np.array([0.0, bad]), 1e-6, 1e-3)
+        backend.sweep(pulsed[0], np.array([0.0, bad]), 1e-6, 1e-3)
     after, _ = conductances(backend, voltage)
     assert np.allclose(before, after, rtol=0.05, atol=float(10 * error.max() + 2e-7))
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -1.0])
-def test_a_time_that_is_no_time_is_refused(bench: Bench, bad: float) -> None:
+def test_a_time_that_is_no_time_is_refused(bench: Bench, bad: float, pulsed: Two) -> None:
     backend, voltage = bench.backend, bench.programming.cell.read_voltage
     with pytest.raises(LimitError):
-        backend.pulse(Cells.of([PULSED[0]]), np.array([0.1]), np.array([bad]), voltage)
+        backend.pulse(Cells.of([pulsed[0]]), np.array([0.1]), np.array([bad]), voltage)
     with pytest.raises(LimitError):
         backend.wait(bad)
     with pytest.raises(LimitError):
-        backend.sweep(PULSED[0], np.array([0.0]), 1e-6, bad)
+        backend.sweep(pulsed[0], np.array([0.0]), 1e-6, bad)
 
 
 def test_a_cell_that_does_not_exist_is_refused(backend: Backend, read_voltage: float) -> None:
@@ -261,18 +282,20 @@ def test_a_cell_that_does_not_exist_is_refused(backend: Backend, read_voltage: f
             backend.sweep(cell, np.array([0.0]), 1e-6, 1e-3)
 
 
-def test_arrays_of_the_wrong_shape_are_refused(backend: Backend, read_voltage: float) -> None:
-    two = Cells.of(PULSED)
+def test_arrays_of_the_wrong_shape_are_refused(
+    backend: Backend, read_voltage: float, pulsed: Two
+) -> None:
+    two = Cells.of(pulsed)
     with pytest.raises(LimitError):
         backend.pulse(two, np.array([0.1]), np.array([1e-4, 1e-4]), read_voltage)
     with pytest.raises(LimitError):
         backend.drive(np.zeros((1, backend.shape[0] + 1)))
 
 
-def test_a_closed_bench_answers_nothing(backend: Backend, read_voltage: float) -> None:
+def test_a_closed_bench_answers_nothing(backend: Backend, read_voltage: float, pulsed: Two) -> None:
     backend.close()
     backend.close()
     with pytest.raises(ClosedError):
-        backend.read(Cells.of([PULSED[0]]), read_voltage)
+        backend.read(Cells.of([pulsed[0]]), read_voltage)
     with pytest.raises(ClosedError):
         backend.drive(np.zeros((1, backend.shape[0])))

@@ -71,6 +71,17 @@ MATMUL = ["matmul", "inputs.csv"]
 PROGRAM = ["program", "targets.csv"]
 
 BAD: dict[str, tuple[Files, list[str], list[str]]] = {
+    "negative seed": (bench("seed = 0", "seed = -1"), READ, ["lab", "seed = -1 is below 0"]),
+    "endless converter range": (
+        bench("ranges = [1e-5, 1e-4, 1e-3]", "ranges = [1e-5, inf]"),
+        READ,
+        ["lab, [adc]", "finite"],
+    ),
+    "pulses spent in the middle": (
+        bench("pulses = 100000", "pulses = 25"),
+        [*MOONS, "--bench", "lab.toml"],
+        ["cell (", "25 allowed by the limit 'pulses'"],
+    ),
     "misspelt key": (
         bench("read_voltage = 0.5 ", "read_volage = 0.5 "),
         READ,
@@ -409,3 +420,22 @@ def test_info_lists_what_is_installed(capsys: pytest.CaptureFixture[str]) -> Non
     assert max(map(len, shown.splitlines())) <= 80
     assert run(["info", "--bench", "sim"]) == 0
     assert capsys.readouterr().out == TOML
+
+
+def test_a_negative_seed_option_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["read", "--seed", "-1"]) == 2
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_a_run_that_fails_after_a_draw_says_how_to_see_what_was_finished(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # About 25 pulses a cell and draw: 90 are spent in the first few draws, not in the first.
+    (folder / "lab.toml").write_text(TOML.replace("pulses = 100000", "pulses = 90"), "utf-8")
+    quick = ["--repeats", "20", "--epochs", "5", "--training", "erm"]
+    line = refused(["moons", "--bench", "lab.toml", *quick], capsys)
+    assert "limit 'pulses'; what was finished before: xbar runs figure 1" in line
+    with Store.open(STORE, readonly=True) as store:
+        assert store.run(1).status == "failed"
+        assert "draw/erm/0" in store.results(1)
+    assert run(["runs", "figure", "1"]) == 0

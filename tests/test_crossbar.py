@@ -1,9 +1,12 @@
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crossbar import Crossbar, open_bench
+from crossbar import Crossbar, load, open_bench
 from crossbar.backend import BenchError, CapacityError, DataError, LimitError
 from crossbar.programming import IsppSettings, Status, WriteVerify
 from fake_bench import FakeBench
@@ -256,3 +259,62 @@ def test_the_same_seed_gives_the_same_bits(seed: int) -> None:
             return report.reread.tobytes(), xbar.matmul(np.ones((3, 2))).values.tobytes()
 
     assert once() == once()
+
+
+def test_a_cell_whose_reads_are_clipped_is_not_called_stuck() -> None:
+    bench = FakeBench((1, 2))
+    bench.conductance[:] = 60e-6
+    bench.range = 5e-6  # A: at 0.3 V everything above 17 uS reads the same
+    settings = WriteVerify(tolerance=0.6e-6, reread_delay=0.0, pulses=30)
+    report = Crossbar(bench, settings, IsppSettings()).program_conductances(np.full((1, 2), 50e-6))
+    assert report.status.tolist() == [[Status.BUDGET, Status.BUDGET]]
+    assert list(report.stuck) == []
+    assert report.clipped > 2 * 30
+
+
+def test_a_clipped_product_has_no_uncertainty() -> None:
+    bench = FakeBench((6, 6))
+    xbar = crossbar(bench)
+    xbar.program(WEIGHTS)
+    bench.range = 10e-6
+    product = xbar.matmul(np.ones((1, 5)))
+    assert product.clipped.any()
+    assert np.isnan(product.uncertainty[product.clipped.any(axis=0)]).all()
+
+
+def test_an_uncertainty_says_how_old_it_is() -> None:
+    bench = FakeBench((6, 6))
+    xbar = crossbar(bench)
+    xbar.program(WEIGHTS)
+    x = np.random.default_rng(3).uniform(-1, 1, size=(60, 5))
+    xbar.wait(100.0)
+    assert xbar.matmul(x).uncertainty_age == pytest.approx(100.0)
+    xbar.calibrate(0, x)
+    xbar.wait(7.0)
+    assert xbar.matmul(x).uncertainty_age == pytest.approx(7.0)
+
+
+def test_a_read_is_taken_at_least_once() -> None:
+    with pytest.raises(DataError, match="at least one"):
+        crossbar(FakeBench((2, 2))).read(repeats=0)
+
+
+def test_disturb_by_neighbours_is_told_from_relaxation() -> None:
+    quiet = "relax_mean = 0.0\nrelax_sigma = 0.0\nretention_exponent = 0.0\n"
+    reports = {}
+    for name, constants in (("as it is", ""), ("quiet", quiet)):
+        text = load("sim").text
+        with TemporaryDirectory() as folder:
+            path = Path(folder) / "bench.toml"
+            model = '[device]\nmodel = "perovskite"\n'
+            path.write_text(text.replace(model, model + constants), encoding="utf-8")
+            with open_bench(str(path), seed=3) as bench:
+                xbar = bench.crossbar()
+                xbar.program(WEIGHTS)
+                reports[name] = xbar.program(-WEIGHTS)
+    # Without relaxation nothing happens in the ten seconds; half-selected cells move all the same.
+    still = reports["quiet"]
+    assert still.success_at_end == pytest.approx(still.success_on_reread, abs=0.05)
+    assert still.success_at_end < still.success_at_verify
+    moving = reports["as it is"]
+    assert moving.success_on_reread < moving.success_at_end < moving.success_at_verify

@@ -9,6 +9,7 @@ from crossbar.backend import DataError
 from crossbar.experiments.moons_summary import summarise
 from crossbar.figures.moons import moons_figure
 from crossbar.figures.style import save, styled
+from crossbar.programming import Status
 from crossbar.store import Arrays
 
 RNG = np.random.default_rng(0)
@@ -34,12 +35,14 @@ def made_up_record(trainings: tuple[str, ...], draws: int) -> dict[str, Arrays]:
                 "calibrated_accuracy": np.array(0.93),
                 "target": target,
                 "verified": target,
+                "ended": target,
                 "reread": target * RNG.lognormal(0, 0.3, (10, 10)),
                 "status": np.zeros((10, 10), dtype=np.int8),
                 "pulses": RNG.integers(0, 40, (10, 10)),
                 "tolerance": np.array(1e-6),
                 "reread_delay": np.array(10.0),
                 "success_at_verify": np.array(1.0),
+                "success_at_end": np.array(0.7),
                 "success_on_reread": np.array(0.4),
                 "clipped_reads": np.array(0),
                 "clipped_products": np.array(0),
@@ -67,6 +70,23 @@ def test_a_moons_record_is_drawn_as_far_as_it_got(
     save(moons_figure(record, summarise(record), "title", "note"), path)
     assert path.read_bytes().startswith(b"\x89PNG")
     assert [p.name for p in tmp_path.iterdir()] == ["moons.png"]
+
+
+@pytest.mark.parametrize("status", [Status.STUCK, Status.BUDGET])
+def test_a_record_without_a_verified_cell_is_drawn(status: Status, tmp_path: Path) -> None:
+    record = made_up_record(("erm",), 2)
+    for k in range(2):
+        record[f"draw/erm/{k}"]["status"][:] = status
+    save(moons_figure(record, summarise(record), "", ""), tmp_path / "f.png")
+    assert (tmp_path / "f.png").exists()
+
+
+def test_a_draw_below_chance_is_inside_the_axes() -> None:
+    record = made_up_record(("erm",), 2)
+    record["draw/erm/0"]["accuracy"] = np.array(0.21)
+    figure = moons_figure(record, summarise(record), "", "")
+    low, _ = figure.subfigs[0].axes[0].get_ylim()
+    assert low <= 20
 
 
 def test_a_network_that_says_one_class_everywhere_is_drawn(tmp_path: Path) -> None:

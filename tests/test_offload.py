@@ -47,9 +47,11 @@ class ExactCrossbar:
             passes=(),
             target=nothing,
             verified=nothing,
+            ended=nothing,
             reread=nothing,
             status=nothing.astype(np.int8),
             pulses=nothing.astype(np.intp),
+            clipped=0,
             tolerance=1e-6,
             reread_delay=0.0,
             seconds=0.0,
@@ -63,7 +65,7 @@ class ExactCrossbar:
         digital = inputs @ self.matrices[layer]
         values = digital + self.error * self.rng.standard_normal(digital.shape)
         outputs = np.full(digital.shape[1], self.error)
-        return Product(values, digital, outputs, np.zeros(digital.shape, dtype=np.uint8))
+        return Product(values, digital, outputs, 0.0, np.zeros(digital.shape, dtype=np.uint8))
 
     def calibrate(
         self, layer: int, inputs: ArrayLike, *, input_range: float | None = None

@@ -8,7 +8,7 @@ from crossbar.programming.report import Status
 from crossbar.results import Product, ProgramReport
 
 
-def report(status: object, verified: object, reread: object) -> ProgramReport:
+def report(status: object, verified: object, reread: object, ended: object = None) -> ProgramReport:
     """Return a report of cells with the target 20 µS in a band of ±1 µS."""
     state = np.array(status, dtype=np.int8)
     target = np.where(state >= 0, 20e-6, np.nan)
@@ -18,9 +18,11 @@ def report(status: object, verified: object, reread: object) -> ProgramReport:
         passes=(),
         target=target,
         verified=np.array(verified) * 1e-6,
+        ended=np.array(verified if ended is None else ended) * 1e-6,
         reread=np.array(reread) * 1e-6,
         status=state,
         pulses=np.array([[1, 2, 3], [4, 50, 0]]),
+        clipped=0,
         tolerance=1e-6,
         reread_delay=10.0,
         seconds=12.5,
@@ -83,6 +85,7 @@ def test_a_product_knows_its_errors_and_its_clipped_values() -> None:
         values=np.array([[1.0, 2.0], [3.0, 4.0]]),
         digital=np.array([[1.5, 2.0], [2.0, 4.0]]),
         uncertainty=np.ones(2),
+        uncertainty_age=0.0,
         flags=flags.astype(np.uint8),
     )
     np.testing.assert_array_equal(product.errors, [[-0.5, 0.0], [1.0, 0.0]])

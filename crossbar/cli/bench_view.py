@@ -98,6 +98,7 @@ def report_table(report: ProgramReport) -> Table:
     band = f"±{MICRO * report.tolerance:g} µS"
     table.add_row("cells", str(summary["cells"]))
     table.add_row(f"in {band} at the last verify", f"{100 * report.success_at_verify:.1f} %")
+    table.add_row(f"in {band} when all were done", f"{100 * report.success_at_end:.1f} %")
     table.add_row(
         f"in {band} after {report.reread_delay:g} s", f"{100 * report.success_on_reread:.1f} %"
     )

@@ -248,7 +248,8 @@ def _program(s: Session, wanted: Array, path: Path, unit: Unit) -> ProgramReport
 def _multiply(s: Session, voltages: Array, repeats: int) -> tuple[dict[str, Array], int]:
     """Return what was driven, read and predicted, and how many readings were clipped."""
     crossbar = s.bench.crossbar()
-    conductance = crossbar.read(repeats).value
+    first = crossbar.read(repeats)
+    conductance = first.value
     readings = [s.bench.backend.drive(voltages) for _ in range(repeats)]
     measured = np.array([r.current - crossbar.offset for r in readings])
     current, error = measured.mean(axis=0), measured.std(axis=0, ddof=1) / np.sqrt(repeats)
@@ -260,7 +261,8 @@ def _multiply(s: Session, voltages: Array, repeats: int) -> tuple[dict[str, Arra
         "predicted_A": voltages @ conductance,
         "conductance_S": conductance,
     }
-    return arrays, int(np.sum([r.clipped for r in readings]))
+    clipped = int(np.sum([r.clipped for r in readings]))
+    return arrays, clipped + int((first.flags & Flag.CLIPPED != 0).sum())
 
 
 def _cells(report: ProgramReport) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
-from crossbar.backend import StoreError
+from crossbar.backend import CrossbarError, StoreError
 from crossbar.cli import interrupt
 from crossbar.cli.options import (
     STORE,
@@ -92,6 +92,11 @@ def run_experiment(
             number = s.run.id
             experiment.run(settings, s.bench, s.run, s.seed, progress)
             s.run.finish(summary=experiment.summarise(s.store.results(number)))
+    except CrossbarError as problem:
+        if number and _measured(experiment, store, number):
+            hint = f"what was finished before: xbar runs figure {number}"
+            raise type(problem)(f"{problem}; {hint}") from problem
+        raise
     except KeyboardInterrupt as problem:
         if not number:
             raise
@@ -100,6 +105,15 @@ def run_experiment(
     show_experiment(store, number, figure, as_json, seconds=time.monotonic() - started)
     if interrupted is not None:
         raise interrupted
+
+
+def _measured(experiment: Experiment, store: Path, number: int) -> bool:
+    """Return whether a run got as far as anything to show; False if the store cannot tell."""
+    try:
+        with Store.open(store, readonly=True) as opened:
+            return experiment.measured(opened.results(number))
+    except StoreError:
+        return False
 
 
 def show_experiment(

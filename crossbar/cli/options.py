@@ -38,7 +38,8 @@ BenchOption: TypeAlias = Annotated[
     str, typer.Option("--bench", "-b", help="Bench: sim, ideal, or a TOML file.")
 ]
 SeedOption: TypeAlias = Annotated[
-    int | None, typer.Option("--seed", help="Seed of everything random; by default the bench's.")
+    int | None,
+    typer.Option("--seed", min=0, help="Seed of everything random; by default the bench's."),
 ]
 StoreOption: TypeAlias = Annotated[
     Path,

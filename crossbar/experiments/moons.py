@@ -239,16 +239,20 @@ def _infer(hardware: HardwareNetwork, task: Task, grid: Array | None) -> Arrays:
         "calibrated_accuracy": _accuracy(calibrated.scores, task.test),
         "target": report.target,
         "verified": report.verified,
+        "ended": report.ended,
         "reread": report.reread,
         "status": report.status,
         "pulses": report.pulses,
         "tolerance": report.tolerance,
         "reread_delay": report.reread_delay,
         "success_at_verify": report.success_at_verify,
+        "success_at_end": report.success_at_end,
         "success_on_reread": report.success_on_reread,
         "program_seconds": report.seconds,
         "clipped_reads": report.clipped,
-        "clipped_products": sum(int(p.clipped.sum()) for p in inference.products),
+        "clipped_products": sum(
+            int(p.clipped.sum()) for p in (*inference.products, *calibrated.products)
+        ),
         "inputs_beyond_range": np.array(inference.beyond),
     }
     for k, product in enumerate(inference.products):

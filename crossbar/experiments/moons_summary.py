@@ -76,6 +76,7 @@ def _row(training: str, network: Arrays, found: list[Arrays]) -> dict[str, objec
         },
         "cells": int(chosen[0].sum()),
         "success_at_verify": spread(np.array([float(d["success_at_verify"]) for d in found])),
+        "success_at_end": spread(np.array([float(d["success_at_end"]) for d in found])),
         "success_on_reread": spread(np.array([float(d["success_on_reread"]) for d in found])),
         "reread_delay_s": float(found[0]["reread_delay"]),
         "tolerance_S": float(found[0]["tolerance"]),

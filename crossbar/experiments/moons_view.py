@@ -45,7 +45,7 @@ def tables(run: RunRecord, summary: dict[str, Any]) -> list[RenderableType]:
         errors.add_column(name, justify="right")
     programming = Table(title="programming, all draws", title_justify="left")
     programming.add_column("training")
-    for name in ("pulses/cell", "median, p95", "in band", "later", "stuck", "clipped"):
+    for name in ("pulses/cell", "in band", "at end", "later", "stuck", "clipped"):
         programming.add_column(name, justify="right")
     delay = tolerance = None
     for row in summary["rows"]:
@@ -69,9 +69,9 @@ def tables(run: RunRecord, summary: dict[str, Any]) -> list[RenderableType]:
         pulses, stuck = row["pulses_per_cell"], row["stuck_cells"]
         programming.add_row(
             row["training"],
-            f"{pulses['mean']:.1f}",
-            f"{pulses['median']:.0f}, {pulses['p95']:.0f}",
+            f"{pulses['mean']:.1f}, p95 {pulses['p95']:.0f}",
             f"{PERCENT * row['success_at_verify']['mean']:.1f} %",
+            f"{PERCENT * row['success_at_end']['mean']:.1f} %",
             f"{PERCENT * row['success_on_reread']['mean']:.1f} %",
             f"{sum(stuck) / len(stuck):.1f}",
             f"{row['clipped_reads'] + row['clipped_products']}",
@@ -80,8 +80,9 @@ def tables(run: RunRecord, summary: dict[str, Any]) -> list[RenderableType]:
     shown: list[RenderableType] = [accuracy]
     if delay is not None and tolerance is not None:
         programming.caption = (
-            f"in band: ±{MICRO * tolerance:g} µS at the last verify; later: re-read {delay:g} s "
-            "after; clipped: readings at the end of a converter's range"
+            f"in band: ±{MICRO * tolerance:g} µS at a cell's last verify; at end: when all were "
+            f"programmed (neighbours disturb); later: {delay:g} s after (cells relax); clipped: "
+            "readings at the end of a converter's range"
         )
         programming.caption_justify = "left"
         shown += [errors, programming]

@@ -12,6 +12,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from crossbar.backend import Array
 from crossbar.experiments.moons_summary import draws, trainings
 from crossbar.figures.style import CLASSES, INK, QUIET, colour, styled
+from crossbar.programming.report import Status
 from crossbar.store import Arrays
 
 MICRO, PERCENT = 1e6, 100.0
@@ -64,8 +65,12 @@ def _accuracies(axes: Axes, rows: list[Mapping[str, Any]]) -> None:
                 _draws_bar(axes, k + place, row[name], shade, alpha)
     axes.set_xticks(range(len(rows)), [row["training"] for row in rows])
     axes.axhline(50, color=QUIET, lw=0.8, ls=":")
-    axes.set_ylim(40, 106)
-    axes.set_yticks(range(40, 101, 10))
+    # Every draw is shown, also one that came out worse than chance.
+    drawn = [v for row in rows for v in row.get("hardware_accuracy", {}).get("values", [])]
+    drawn += [v for row in rows for v in row.get(CALIBRATED, {}).get("values", [])]
+    low = 10 * int(min([40.0, *(PERCENT * v - 5 for v in drawn)]) // 10)
+    axes.set_ylim(low, 106)
+    axes.set_yticks(range(low, 101, 10))
     axes.set_ylabel("test accuracy (%), chance dotted")
 
 
@@ -120,7 +125,7 @@ def _errors(axes: Axes, results: Mapping[str, Arrays], names: list[str]) -> None
         # The legend goes above the curves, which differ from run to run.
         axes.set_ylim(0, axes.get_ylim()[1] * 1.35)
         axes.legend(loc="upper right", fontsize=8)
-    axes.set_xlabel("error (% of the products' standard deviation)")
+    axes.set_xlabel("error (% of the products' standard deviation; 99 % of them shown)")
     axes.set_yticks([])
     axes.set_ylabel("density")
     axes.spines["left"].set_visible(False)
@@ -129,40 +134,40 @@ def _errors(axes: Axes, results: Mapping[str, Arrays], names: list[str]) -> None
 def _conductances(axes: Axes, results: Mapping[str, Arrays], names: list[str]) -> None:
     """Draw programmed against target conductances, at verify and at the re-read."""
     axes.set_title("Programmed conductances")
-    found = [draw for name in names for draw in draws(results, name)]
-    if found:
-        # A stuck cell has no target of its own.
-        chosen = [d["status"] == 0 for d in found]
-        target, verified, reread = (
-            MICRO * np.concatenate([d[key][c] for d, c in zip(found, chosen, strict=True)])
-            for key in ("target", "verified", "reread")
-        )
-        low, high = float(target.min()), float(target.max())
-        tolerance, delay = MICRO * float(found[0]["tolerance"]), float(found[0]["reread_delay"])
-        later = f"re-read after {delay:g} s"
-        axes.plot(target, reread, "o", ms=3, mew=0, alpha=0.35, color="#56b4e9", label=later)
-        axes.plot(
-            target, verified, ".", ms=3, mew=0, alpha=0.6, color=INK, label="at the last verify"
-        )
-        axes.set(xscale="log", yscale="log")
-        for axis in (axes.xaxis, axes.yaxis):
-            axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-            axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-            axis.set_minor_locator(NullLocator())
-        ends = np.geomspace(low, high, 50)
-        band: dict[str, Any] = {
-            "color": "#e69f00",
-            "alpha": 0.4,
-            "lw": 0,
-            "label": f"band ±{tolerance:g} µS",
-        }
-        axes.fill_between(ends, ends - tolerance, ends + tolerance, **band)
-        legend = axes.legend(loc="upper left", fontsize=8)
-        for handle in legend.legend_handles:
-            if handle is not None:
-                handle.set_alpha(1)
     axes.set_xlabel("target (µS)")
     axes.set_ylabel("read (µS)")
+    found = [draw for name in names for draw in draws(results, name)]
+    # A stuck cell has no target of its own; all others are shown, also those that failed.
+    chosen = [(d["status"] >= 0) & (d["status"] != Status.STUCK) for d in found]
+    if not any(c.any() for c in chosen):
+        axes.annotate("every cell is stuck", (0.5, 0.5), xycoords="axes fraction", ha="center")
+        return
+    target, verified, reread, status = (
+        np.concatenate([d[key][c] for d, c in zip(found, chosen, strict=True)])
+        for key in ("target", "verified", "reread", "status")
+    )
+    failed = status != Status.VERIFIED
+    tolerance, delay = MICRO * float(found[0]["tolerance"]), float(found[0]["reread_delay"])
+    for x, y, mark, size, shade, label in (
+        (target, reread, "o", 3, "#56b4e9", f"re-read after {delay:g} s"),
+        (target[~failed], verified[~failed], ".", 3, INK, "at the last verify"),
+        (target[failed], verified[failed], "x", 4, "#d55e00", "never in the band"),
+    ):
+        if len(x):
+            axes.plot(MICRO * x, MICRO * y, mark, ms=size, alpha=0.5, color=shade, label=label)
+    axes.set(xscale="log", yscale="log")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axis.set_minor_locator(NullLocator())
+    ends = np.geomspace(MICRO * target.min(), MICRO * target.max(), 50)
+    inside = f"band ±{tolerance:g} µS"
+    low, high = ends - tolerance, ends + tolerance
+    axes.fill_between(ends, low, high, color="#e69f00", alpha=0.4, lw=0, label=inside)
+    legend = axes.legend(loc="upper left", fontsize=8)
+    for handle in legend.legend_handles:
+        if handle is not None:
+            handle.set_alpha(1)
 
 
 def _boundaries(upper: Axes, lower: Axes, results: Mapping[str, Arrays], name: str) -> None:

@@ -43,6 +43,7 @@ class Job:
         self._start: Second = backend.now
         self.stuck = stuck
         self.passes: list[CellReport] = []
+        self.clipped = 0
         self.pulses = np.zeros(backend.shape, dtype=np.intp)
         self.start_again()
 
@@ -77,6 +78,7 @@ class Job:
             self._progress,
         )
         self.passes.append(report)
+        self.clipped += report.clipped
         self.pulses[word, bit] += report.pulses
         self.verified[word, bit] = report.verified
         self.status[word, bit] = report.status
@@ -86,9 +88,9 @@ class Job:
         """Return mean conductances of the chosen cells, S, array shape, NaN elsewhere."""
         word, bit = np.nonzero(chosen)
         cells, voltage = Cells(word, bit), self._settings.read_voltage
-        current = np.mean(
-            [self._backend.read(cells, voltage).current for _ in range(repeats)], axis=0
-        )
+        readings = [self._backend.read(cells, voltage) for _ in range(repeats)]
+        self.clipped += sum(int(reading.clipped.sum()) for reading in readings)
+        current = np.mean([reading.current for reading in readings], axis=0)
         conductances = np.full(self._backend.shape, np.nan)
         conductances[word, bit] = (current - self._offset[bit]) / voltage
         return conductances

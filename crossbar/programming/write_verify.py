@@ -131,15 +131,17 @@ def write_verify(
     policy = pulses.policy(n)
     set_amplitude, reset_amplitude = pulses.strongest
     while (active := state.active()).size:
-        voltages, widths = policy.next(active, targets[active] - state.conductance[active])
+        error = targets[active] - state.conductance[active]
         probing = state.probing(active)
-        opposite = np.where(voltages > 0, reset_amplitude, set_amplitude)
-        voltages = np.where(probing, opposite, voltages)
-        widths = np.where(probing, pulses.widths[1], widths)
+        # A probe goes the other way, as strongly as there is; the policy is not asked for it.
+        voltages = np.where(error > 0, reset_amplitude, set_amplitude)
+        widths = np.full(len(active), pulses.widths[1])
+        chosen = ~probing
+        voltages[chosen], widths[chosen] = policy.next(active[chosen], error[chosen])
         reading = backend.pulse(cells[active], voltages, widths, settings.read_voltage)
         after = (reading.current - offset[cells.bit[active]]) / settings.read_voltage
         clipped += int(reading.clipped.sum())
-        state.update(active, after, np.sign(voltages), policy.exhausted(active))
+        state.update(active, after, np.sign(voltages), policy.exhausted(active), reading.clipped)
         if progress is not None:
             progress(n - state.active().size, n)
     return state.report(before, clipped, backend.now - start)
@@ -176,8 +178,14 @@ class _State:
         """Return True for cells that are to be pulsed away from their target."""
         return self._probing[index]
 
-    def update(self, index: Indices, after: Array, direction: Array, exhausted: Mask) -> None:
-        """Take in the verify reads (S) of one round of pulses and decide who goes on."""
+    def update(
+        self, index: Indices, after: Array, direction: Array, exhausted: Mask, clipped: Mask
+    ) -> None:
+        """Take in the verify reads (S) of one round of pulses and decide who goes on.
+
+        A clipped read says where a cell is to go, but not whether it moved: such a cell is never
+        called stuck or unreached, it runs out of pulses.
+        """
         turned = (self._direction[index] != 0) & (self._direction[index] != direction)
         self._reversals[index] += turned
         self._direction[index] = direction
@@ -187,7 +195,7 @@ class _State:
         inside = self._inside()[index]
         spent = self._pulses[index] >= self._settings.pulses
         full = self._group[index] >= self._settings.stuck_pulses
-        still = full & (moved < self._settings.tolerance)
+        still = full & (moved < self._settings.tolerance) & ~clipped
         probing = self._probing[index]
         stuck, unreached = probing & still, ~probing & still & self._alive[index]
         self._status[index[~inside & spent]] = Status.BUDGET
