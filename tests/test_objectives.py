@@ -3,10 +3,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from crossbar.data import Points, moons, standardise
-from crossbar.network import Network
 from crossbar.objectives import (
     OBJECTIVES,
     erm,
@@ -16,31 +14,9 @@ from crossbar.objectives import (
     trinomial_factors,
 )
 from crossbar.training_settings import TrainingSettings
+from small_training import SHORT, generator, problem
 
-SHORT = TrainingSettings(epochs=30, warmup=5, restarts=2, draws=4, selection_draws=8)
 SAMPLES = 400_000
-
-
-def generator(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
-
-
-def standard_moons(n: int, seed: int) -> Points:
-    points = moons(n, 0.12, np.random.default_rng(seed))
-    return standardise(points)(points)
-
-
-def problem() -> tuple[nn.Module, Tensor, Tensor]:
-    model = nn.Sequential(nn.Linear(2, 4), nn.Tanh(), nn.Linear(4, 1)).double()
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.normal_(generator=generator(1))
-    points = standard_moons(60, 1)
-    return model, torch.tensor(points.inputs), torch.tensor(points.labels).double()
-
-
-def parameters_of(network: Network) -> list[bytes]:
-    return [layer.matrix.tobytes() for layer in network.layers]
 
 
 @pytest.mark.parametrize(("p1", "p2"), [(0.05, 0.1), (0.3, 0.5), (0.0, 0.2), (0.25, 0.75), (1, 0)])

@@ -4,41 +4,13 @@ import numpy as np
 import pytest
 
 from crossbar.backend import (
-    Array,
     Cells,
 )
-from sim_backend import Perovskite, SimulatedBackend, SimulationSettings
+from quiet_bench import EXACT, QUIET, conductances, placed
+from sim_backend import SimulatedBackend, SimulationSettings
 from sim_backend.addressing import rounds
 from sim_backend.array import Circuit
 from sim_backend.devices.law import SinhLaw
-
-EXACT = SimulationSettings.ideal(3, 5)
-# Perovskite physics without spreads, noise or relaxation, behind exact converters.
-QUIET = Perovskite(
-    conductance_off=5e-6,
-    conductance_off_sigma=0.0,
-    conductance_on_sigma=0.0,
-    threshold_sigma=0.0,
-    rate_sigma=0.0,
-    cycle_sigma=0.0,
-    read_sigma=0.0,
-    relax_mean=0.0,
-    relax_sigma=0.0,
-    retention_exponent=0.0,
-    stuck_off=0.0,
-    stuck_on=0.0,
-    fresh_state=0.0,
-)
-
-
-def conductances(shape: tuple[int, int], seed: int = 0) -> Array:
-    return np.random.default_rng(seed).uniform(1e-5, 9e-5, shape)
-
-
-def placed(settings: SimulationSettings, seed: int = 0) -> SimulatedBackend:
-    backend = SimulatedBackend(settings)
-    backend.set_conductances(conductances(backend.shape, seed))
-    return backend
 
 
 @pytest.mark.parametrize("scheme", ["grounded", "half", "third", "floating"])

@@ -13,36 +13,10 @@ from crossbar.backend import (
     LimitError,
     Reading,
 )
-from sim_backend import Adc, Dac, Ideal, Perovskite, SimulatedBackend, SimulationSettings, Tia
+from quiet_bench import EXACT, QUIET, conductances, placed
+from sim_backend import Adc, Dac, Ideal, SimulatedBackend, SimulationSettings, Tia
 
-EXACT = SimulationSettings.ideal(3, 5)
-# Perovskite physics without spreads, noise or relaxation, behind exact converters.
-QUIET = Perovskite(
-    conductance_off=5e-6,
-    conductance_off_sigma=0.0,
-    conductance_on_sigma=0.0,
-    threshold_sigma=0.0,
-    rate_sigma=0.0,
-    cycle_sigma=0.0,
-    read_sigma=0.0,
-    relax_mean=0.0,
-    relax_sigma=0.0,
-    retention_exponent=0.0,
-    stuck_off=0.0,
-    stuck_on=0.0,
-    fresh_state=0.0,
-)
 ONE = np.array([0.0])
-
-
-def conductances(shape: tuple[int, int], seed: int = 0) -> Array:
-    return np.random.default_rng(seed).uniform(1e-5, 9e-5, shape)
-
-
-def placed(settings: SimulationSettings, seed: int = 0) -> SimulatedBackend:
-    backend = SimulatedBackend(settings)
-    backend.set_conductances(conductances(backend.shape, seed))
-    return backend
 
 
 def test_it_is_a_backend_and_says_so() -> None:

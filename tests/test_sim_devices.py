@@ -4,45 +4,11 @@ import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 
-from crossbar.backend import Array, BenchError, Indices
+from crossbar.backend import Array, BenchError
+from quiet_bench import QUIET, built, pulsed, state
 from sim_backend.devices import DEVICES
 from sim_backend.devices.ideal import Ideal
-from sim_backend.devices.perovskite import Perovskite, PerovskiteCells
-
-# A perovskite without spreads: what is left is the law itself.
-LAW = Perovskite(
-    conductance_off_sigma=0.0,
-    conductance_on_sigma=0.0,
-    threshold_sigma=0.0,
-    rate_sigma=0.0,
-    cycle_sigma=0.0,
-    relax_mean=0.0,
-    relax_sigma=0.0,
-    retention_exponent=0.0,
-    retention_sigma=0.0,
-    stuck_off=0.0,
-    stuck_on=0.0,
-    fresh_state=0.0,
-)
-
-
-def built(model: Perovskite, shape: tuple[int, int], seed: int = 0) -> PerovskiteCells:
-    return model.build(shape, np.random.default_rng(seed))
-
-
-def every(shape: tuple[int, int]) -> tuple[Indices, Indices]:
-    word, bit = np.indices(shape)
-    return word.ravel(), bit.ravel()
-
-
-def pulsed(cells: PerovskiteCells, shape: tuple[int, int], voltage: float, width: float) -> Array:
-    n = shape[0] * shape[1]
-    cells.pulse(every(shape), np.full(n, voltage), np.full(n, width), np.zeros(n))
-    return cells.conductance(width)
-
-
-def state(conductances: Array, model: Perovskite = LAW) -> Array:
-    return (conductances - model.conductance_off) / (model.conductance_on - model.conductance_off)
+from sim_backend.devices.perovskite import Perovskite
 
 
 @pytest.mark.parametrize("name", DEVICES)
@@ -104,13 +70,13 @@ def test_hold_far_below_compliance_is_a_pulse(name: str, voltage: float) -> None
 
 @pytest.mark.parametrize(("voltage", "start"), [(3.5, 5e-6), (-2.6, 9e-5)])
 def test_hold_under_compliance_solves_the_limited_law(voltage: float, start: float) -> None:
-    cells, compliance, width = built(LAW, (1, 1)), 1.5e-4, 2e-3
+    cells, compliance, width = built(QUIET, (1, 1)), 1.5e-4, 2e-3
     cells.place(np.array([[start]]), 0.0)
     cells.hold((0, 0), voltage, compliance, width, 0.0)
     threshold = 3.0 if voltage > 0 else 2.2
 
     def law(_: float, x: Array) -> Array:
-        G = LAW.conductance_off + x * (LAW.conductance_on - LAW.conductance_off)
+        G = QUIET.conductance_off + x * (QUIET.conductance_on - QUIET.conductance_off)
         V = np.minimum(abs(voltage), np.arcsinh(compliance / G))
         k = 150.0 * np.sinh(V / 0.25) / np.sinh(threshold / 0.25)
         rate: Array = k * (1 - x) ** 1.5 if voltage > 0 else -k * x**2
@@ -125,7 +91,7 @@ def test_hold_under_compliance_solves_the_limited_law(voltage: float, start: flo
 
 
 def pulsed_free(voltage: float, start: float, width: float) -> float:
-    cells = built(LAW, (1, 1))
+    cells = built(QUIET, (1, 1))
     cells.place(np.array([[start]]), 0.0)
     return float(state(pulsed(cells, (1, 1), voltage, width))[0, 0])
 

@@ -4,51 +4,17 @@ import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 
-from crossbar.backend import Array, BenchError, Indices
+from crossbar.backend import Array, BenchError
+from quiet_bench import QUIET, built, every, pulsed, state
 from sim_backend.devices.ideal import Ideal
-from sim_backend.devices.perovskite import Perovskite, PerovskiteCells
+from sim_backend.devices.perovskite import Perovskite
 
-# A perovskite without spreads: what is left is the law itself.
-LAW = Perovskite(
-    conductance_off=5e-6,
-    conductance_off_sigma=0.0,
-    conductance_on_sigma=0.0,
-    threshold_sigma=0.0,
-    rate_sigma=0.0,
-    cycle_sigma=0.0,
-    relax_mean=0.0,
-    relax_sigma=0.0,
-    retention_exponent=0.0,
-    retention_sigma=0.0,
-    stuck_off=0.0,
-    stuck_on=0.0,
-    fresh_state=0.0,
-)
 MANY = (200, 200)
-
-
-def built(model: Perovskite, shape: tuple[int, int], seed: int = 0) -> PerovskiteCells:
-    return model.build(shape, np.random.default_rng(seed))
-
-
-def every(shape: tuple[int, int]) -> tuple[Indices, Indices]:
-    word, bit = np.indices(shape)
-    return word.ravel(), bit.ravel()
-
-
-def pulsed(cells: PerovskiteCells, shape: tuple[int, int], voltage: float, width: float) -> Array:
-    n = shape[0] * shape[1]
-    cells.pulse(every(shape), np.full(n, voltage), np.full(n, width), np.zeros(n))
-    return cells.conductance(width)
-
-
-def state(conductances: Array, model: Perovskite = LAW) -> Array:
-    return (conductances - model.conductance_off) / (model.conductance_on - model.conductance_off)
 
 
 def test_pulses_integrate_the_stated_law() -> None:
     for voltage, threshold, sign in ((3.1, 3.0, 1.0), (-2.4, 2.2, -1.0)):
-        cells = built(LAW, (1, 1))
+        cells = built(QUIET, (1, 1))
         cells.place(np.array([[4e-5]]), 0.0)
         k = 150.0 * np.sinh(abs(voltage) / 0.25) / np.sinh(threshold / 0.25)
 
@@ -63,7 +29,7 @@ def test_pulses_integrate_the_stated_law() -> None:
 
 
 def test_a_pulse_at_threshold_moves_between_one_and_two_percent() -> None:
-    assert 0.01 < state(pulsed(built(LAW, (1, 1)), (1, 1), 3.0, 1e-4))[0, 0] < 0.02
+    assert 0.01 < state(pulsed(built(QUIET, (1, 1)), (1, 1), 3.0, 1e-4))[0, 0] < 0.02
 
 
 def test_zero_volts_move_nothing() -> None:
@@ -74,7 +40,7 @@ def test_zero_volts_move_nothing() -> None:
 
 
 def test_device_to_device_spreads_are_recovered() -> None:
-    model = replace(LAW, conductance_off_sigma=0.2, conductance_on_sigma=0.1)
+    model = replace(QUIET, conductance_off_sigma=0.2, conductance_on_sigma=0.1)
     cells = built(model, MANY)
     low = np.log(cells.conductance(0.0))
     high = np.log(pulsed(cells, MANY, 5.0, 1e6))
@@ -96,15 +62,15 @@ def test_rate_threshold_and_cycle_spreads_are_recovered() -> None:
         ("cycle_sigma", 0.25, 1.0),
         ("threshold_sigma", 0.04, 3.0 / 0.25),  # ln dose = (V - V_th)/V_s far above V_s
     ):
-        model = replace(LAW, **{name: sigma})
+        model = replace(QUIET, **{name: sigma})
         logs = np.log(inferred_doses(pulsed(built(model, MANY), MANY, 3.0, 1e-4)) / nominal)
         assert logs.std() == pytest.approx(sigma * per_volt, rel=0.03)
         assert np.mean(logs) == pytest.approx(0.0, abs=0.01)
 
 
 def test_reset_thresholds_spread_about_their_own_median() -> None:
-    cells = built(replace(LAW, threshold_sigma=0.04), MANY)
-    cells.place(np.full(MANY, LAW.conductance_on), 0.0)
+    cells = built(replace(QUIET, threshold_sigma=0.04), MANY)
+    cells.place(np.full(MANY, QUIET.conductance_on), 0.0)
     x = state(pulsed(cells, MANY, -2.2, 1e-4))
     logs = np.log((1 / x - 1) / (150.0 * 1e-4))  # from x = 1, dx/dt = -k x² gives 1/x - 1 = k t
     assert logs.std() == pytest.approx(0.04 * 2.2 / 0.25, rel=0.03)
@@ -112,11 +78,11 @@ def test_reset_thresholds_spread_about_their_own_median() -> None:
 
 
 def test_cycle_spread_is_drawn_anew_and_device_spread_is_not() -> None:
-    model = replace(LAW, rate_sigma=0.3, cycle_sigma=0.25)
+    model = replace(QUIET, rate_sigma=0.3, cycle_sigma=0.25)
     cells = built(model, MANY)
     doses = []
     for _ in range(2):
-        cells.place(np.full(MANY, LAW.conductance_off), 0.0)
+        cells.place(np.full(MANY, QUIET.conductance_off), 0.0)
         doses.append(np.log(inferred_doses(pulsed(cells, MANY, 3.0, 1e-4))))
     between = np.cov(doses[0].ravel(), doses[1].ravel())[0, 1]
     within = np.var(doses[0] - doses[1]) / 2
@@ -125,7 +91,7 @@ def test_cycle_spread_is_drawn_anew_and_device_spread_is_not() -> None:
 
 
 def test_relaxation_exponent_and_its_spread_are_recovered_and_it_ends() -> None:
-    cells = built(replace(LAW, relax_mean=-0.003, relax_sigma=0.02), MANY)
+    cells = built(replace(QUIET, relax_mean=-0.003, relax_sigma=0.02), MANY)
     written = pulsed(cells, MANY, 3.0, 1e-3)
     exponents = [
         np.log(cells.conductance(1e-3 + t) / written) / np.log(1 + t / 1e-3) for t in (0.1, 10.0)
@@ -145,7 +111,7 @@ def test_default_relaxation_spreads_as_documented_in_ten_seconds() -> None:
 
 
 def test_a_disturb_moves_the_base_and_leaves_relaxation_alone() -> None:
-    model = replace(LAW, relax_sigma=0.05)
+    model = replace(QUIET, relax_sigma=0.05)
     disturbed, alone = built(model, (4, 4)), built(model, (4, 4))
     for cells in (disturbed, alone):
         pulsed(cells, (4, 4), 3.2, 1e-3)
@@ -165,7 +131,7 @@ def test_a_disturb_moves_the_base_and_leaves_relaxation_alone() -> None:
 
 
 def test_a_pulse_too_weak_to_write_leaves_relaxation_alone() -> None:
-    model = replace(LAW, relax_sigma=0.05)
+    model = replace(QUIET, relax_sigma=0.05)
     weak, alone = built(model, (4, 4)), built(model, (4, 4))
     for cells in (weak, alone):
         pulsed(cells, (4, 4), 3.2, 1e-3)
@@ -175,7 +141,7 @@ def test_a_pulse_too_weak_to_write_leaves_relaxation_alone() -> None:
 
 
 def test_a_write_starts_from_the_relaxed_conductance() -> None:
-    cells = built(replace(LAW, relax_mean=0.05), (1, 1))
+    cells = built(replace(QUIET, relax_mean=0.05), (1, 1))
     pulsed(cells, (1, 1), 3.2, 1e-3)
     relaxed = cells.conductance(10.0)[0, 0]
     # The smallest pulse that counts as a write: it starts the clock anew and hardly moves.
@@ -185,14 +151,14 @@ def test_a_write_starts_from_the_relaxed_conductance() -> None:
 
 
 def test_retention_decays_by_the_stated_power() -> None:
-    cells = built(replace(LAW, retention_exponent=0.005), (3, 3))
+    cells = built(replace(QUIET, retention_exponent=0.005), (3, 3))
     cells.place(np.full((3, 3), 8e-5), 2.0)
     x = state(cells.conductance(np.full((3, 3), 2.0 + 99.0)))
     np.testing.assert_allclose(x, state(np.array([8e-5]))[0] * 100.0**-0.005, rtol=1e-12)
 
 
 def test_stuck_cells_have_their_share_and_ignore_pulses() -> None:
-    cells = built(replace(LAW, stuck_off=0.02, stuck_on=0.03), MANY)
+    cells = built(replace(QUIET, stuck_off=0.02, stuck_on=0.03), MANY)
     up = pulsed(cells, MANY, 5.0, 1e6)
     n = up.size
     cells.disturb(np.full(MANY, 1e3), np.zeros(MANY))

@@ -3,35 +3,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from crossbar.backend import DataError
-from crossbar.data import Points, moons, standardise
+from crossbar.data import moons, standardise
 from crossbar.network import Network, classify
 from crossbar.objectives import OBJECTIVES
 from crossbar.training import train
 from crossbar.training_settings import TrainingSettings
-
-SHORT = TrainingSettings(epochs=30, warmup=5, restarts=2, draws=4, selection_draws=8)
-SAMPLES = 400_000
-
-
-def generator(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
-
-
-def standard_moons(n: int, seed: int) -> Points:
-    points = moons(n, 0.12, np.random.default_rng(seed))
-    return standardise(points)(points)
-
-
-def problem() -> tuple[nn.Module, Tensor, Tensor]:
-    model = nn.Sequential(nn.Linear(2, 4), nn.Tanh(), nn.Linear(4, 1)).double()
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.normal_(generator=generator(1))
-    points = standard_moons(60, 1)
-    return model, torch.tensor(points.inputs), torch.tensor(points.labels).double()
+from small_training import SHORT, standard_moons
 
 
 def parameters_of(network: Network) -> list[bytes]:
