@@ -171,6 +171,7 @@ class ProgramReport:
             "stuck_cells": [list(cell) for cell in self.stuck],
             "out_of_budget_cells": int((self.status == Status.BUDGET).sum()),
             "unreached_cells": int((self.status == Status.UNREACHED).sum()),
+            "unreadable_cells": int((self.status == Status.UNREADABLE).sum()),
             "largest_weight_shortfall": worst,
             "clipped_reads": self.clipped,
             "passes": len(self.passes),

@@ -147,6 +147,7 @@ def test_program_reports_what_became_of_each_cell(capsys: pytest.CaptureFixture[
         "1": "budget",
         "2": "stuck",
         "3": "unreached",
+        "4": "unreadable",
     }
     assert made["stuck_cells"] == np.argwhere(status == Status.STUCK).tolist() != []
     np.testing.assert_allclose(made["target_S"], TARGETS * 1e-6)
@@ -267,9 +268,9 @@ def report(status: Array) -> ProgramReport:
 
 
 def test_the_table_names_the_cells_of_each_kind(capsys: pytest.CaptureFixture[str]) -> None:
-    console.print(report_table(report(np.array([[0, 1], [2, 3]]))))
+    console.print(report_table(report(np.array([[0, 1], [2, 3], [4, 0]]))))
     output = capsys.readouterr().out
-    for name, cell in zip(LEFT_AS, ("(1, 0)", "(1, 1)", "(0, 1)"), strict=True):
+    for name, cell in zip(LEFT_AS, ("(1, 0)", "(1, 1)", "(2, 0)", "(0, 1)"), strict=True):
         (line,) = (line for line in output.splitlines() if name in line)
         assert cell in line
 

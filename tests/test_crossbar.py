@@ -261,15 +261,31 @@ def test_the_same_seed_gives_the_same_bits(seed: int) -> None:
     assert once() == once()
 
 
+SHORT_STAIRCASE = IsppSettings(set_start=2.4, set_stop=2.5, reset_start=1.6, reset_stop=1.7)
+
+
 def test_a_cell_whose_reads_are_clipped_is_not_called_stuck() -> None:
     bench = FakeBench((1, 2))
-    bench.conductance[:] = 60e-6
-    bench.range = 5e-6  # A: at 0.3 V everything above 17 uS reads the same
+    bench.conductance[:] = 75e-6
+    bench.range = 12e-6  # A: at 0.3 V everything above 40 uS reads the same
     settings = WriteVerify(tolerance=0.6e-6, reread_delay=0.0, pulses=30)
-    report = Crossbar(bench, settings, IsppSettings()).program_conductances(np.full((1, 2), 50e-6))
+    report = Crossbar(bench, settings, SHORT_STAIRCASE).program_conductances(np.full((1, 2), 20e-6))
+    # They move, unseen, and 30 pulses are too few; nothing says that they are stuck.
     assert report.status.tolist() == [[Status.BUDGET, Status.BUDGET]]
     assert list(report.stuck) == []
-    assert report.clipped > 2 * 30
+    assert report.clipped >= 2 * 30
+
+
+def test_a_target_beyond_the_converter_gets_no_blind_set_pulse() -> None:
+    bench = FakeBench((1, 2))
+    bench.conductance[0] = [60e-6, 10e-6]
+    bench.range = 5e-6  # A: at 0.3 V everything above 17 uS reads the same
+    report = crossbar(bench).program_conductances(np.full((1, 2), 50e-6))
+    assert report.status.tolist() == [[Status.UNREADABLE, Status.UNREADABLE]]
+    # The second was seen to rise to the end of the range, and no further.
+    assert {cell[:2] for cell in bench.pulsed} == {(0, 1)}
+    assert bench.conductance[0, 1] <= 18e-6
+    assert report.summary()["unreadable_cells"] == 2
 
 
 def test_a_clipped_product_has_no_uncertainty() -> None:

@@ -43,6 +43,7 @@ def test_cells_are_found_by_how_programming_left_them() -> None:
         Status.BUDGET: [(0, 2)],
         Status.STUCK: [(1, 0)],
         Status.UNREACHED: [(1, 1)],
+        Status.UNREADABLE: [],
     }
     assert list(MIXED.stuck) == [(1, 0)]
     assert MIXED.programmed.sum() == 5

@@ -21,6 +21,7 @@ NAMED = 8
 LEFT_AS = {
     "stuck": Status.STUCK,
     "out of reach": Status.UNREACHED,
+    "out of range": Status.UNREADABLE,
     "out of pulses": Status.BUDGET,
 }
 """What is said of cells that did not come into their band."""

@@ -20,6 +20,8 @@ class Status(IntEnum):
     """The strongest pulses of neither direction move it."""
     UNREACHED = 3
     """Its own range ends short of the target: the strongest pulses bring it no closer."""
+    UNREADABLE = 4
+    """The converter's range ends below the target: a SET could not be verified, so none is made."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,12 +64,3 @@ class CellReport:
     def stuck(self) -> Mask:
         """True for cells that no pulse moves."""
         return np.asarray(self.status == Status.STUCK, dtype=np.bool_)
-
-    def success(self, conductance: Array) -> float:
-        """Return the share of cells inside their band at these conductances (S, shape ``(n,)``).
-
-        An empty pass has no share: NaN.
-        """
-        if len(self.cells) == 0:
-            return float("nan")
-        return float(np.mean(np.abs(conductance - self.target) <= self.tolerance))

@@ -127,7 +127,7 @@ def write_verify(
     reading = backend.read(cells, settings.read_voltage)
     before = (reading.current - offset[cells.bit]) / settings.read_voltage
     clipped = int(reading.clipped.sum())
-    state = _State(cells, targets, settings, before)
+    state = _State(cells, targets, settings, before, reading.clipped)
     policy = pulses.policy(n)
     set_amplitude, reset_amplitude = pulses.strongest
     while (active := state.active()).size:
@@ -155,7 +155,9 @@ class _State:
     back to the policy, and is unreached if a group of the strongest fails again.
     """
 
-    def __init__(self, cells: Cells, targets: Array, settings: WriteVerify, before: Array) -> None:
+    def __init__(
+        self, cells: Cells, targets: Array, settings: WriteVerify, before: Array, clipped: Mask
+    ) -> None:
         n = len(cells)
         self._cells, self._targets, self._settings = cells, targets, settings
         self.conductance = before.copy()
@@ -169,6 +171,7 @@ class _State:
         self._probing = np.zeros(n, dtype=np.bool_)
         self._alive = np.zeros(n, dtype=np.bool_)
         self._pending = ~self._inside()
+        self._give_up_unreadable(np.arange(n), clipped)
 
     def active(self) -> Indices:
         """Return the cells that still need pulses."""
@@ -183,8 +186,8 @@ class _State:
     ) -> None:
         """Take in the verify reads (S) of one round of pulses and decide who goes on.
 
-        A clipped read says where a cell is to go, but not whether it moved: such a cell is never
-        called stuck or unreached, it runs out of pulses.
+        A clipped read above the target says where a cell is to go, but not whether it moved: such
+        a cell is never called stuck or unreached, it runs out of pulses.
         """
         turned = (self._direction[index] != 0) & (self._direction[index] != direction)
         self._reversals[index] += turned
@@ -209,6 +212,13 @@ class _State:
         self._probing[index[back]] = False
         self._probing[index[start]] = True
         self._group[index[full | back]] = 0
+        self._give_up_unreadable(index, clipped)
+
+    def _give_up_unreadable(self, index: Indices, clipped: Mask) -> None:
+        """Stop at cells whose target lies beyond the converter: they would be SET blindly."""
+        lost = index[clipped & (self.conductance[index] < self._targets[index])]
+        lost = lost[self._pending[lost]]
+        self._status[lost], self._pending[lost] = Status.UNREADABLE, False
 
     def _judge(self, index: Indices, after: Array, direction: Array, exhausted: Mask) -> Array:
         """Count the strongest pulses and return how far each group moved its way, S."""
