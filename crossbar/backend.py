@@ -13,6 +13,8 @@ Errors, all of them::
     ├── LimitError          a request is outside the limits; nothing was driven
     │   └── BudgetError     a cell has used up its pulses or its stress
     ├── ClosedError         the bench was closed before the request
+    ├── InstrumentError     an instrument refused, failed, or did not do what it was told
+    │   └── DeadlineError   an instrument did not answer in time
     └── StoreError          the run store is locked, full, foreign or damaged
 """
 
@@ -63,6 +65,14 @@ class BudgetError(LimitError):
 
 class ClosedError(CrossbarError):
     """The bench was closed before the request."""
+
+
+class InstrumentError(CrossbarError):
+    """An instrument refused, failed, or did not do what it was told."""
+
+
+class DeadlineError(InstrumentError):
+    """An instrument did not answer in time."""
 
 
 class StoreError(CrossbarError):
