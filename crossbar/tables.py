@@ -4,7 +4,8 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from difflib import get_close_matches
-from typing import Any, TypeVar, get_type_hints
+from types import NoneType, UnionType
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
@@ -63,19 +64,38 @@ def _model(cls: type[Any]) -> type[BaseModel]:
             default = Field(default_factory=field.default_factory)
         else:
             default = ...
-        nested = isinstance(kind, type) and is_dataclass(kind)
-        described[field.name] = (_model(kind) if nested else kind, default)
+        described[field.name] = (_modelled(kind), default)
     strictly = ConfigDict(extra="forbid", frozen=True, strict=True)
     return create_model(cls.__name__, __config__=strictly, **described)
+
+
+def _modelled(kind: Any) -> Any:
+    """Return the type with models in place of its dataclasses: X, X | None, tuple[X, ...]."""
+    if isinstance(kind, type) and is_dataclass(kind):
+        return _model(kind)
+    if get_origin(kind) in (Union, UnionType):
+        return Union[tuple(_modelled(part) for part in get_args(kind))]  # noqa: UP007  # made here
+    if get_origin(kind) is tuple:
+        return tuple[tuple(_modelled(part) for part in get_args(kind))]  # type: ignore[misc]
+    return kind
+
+
+def _table_of(kind: Any) -> Any:
+    """Return the dataclass in X, X | None or tuple[X, ...]; what has none as it is."""
+    parts = [part for part in get_args(kind) if part not in (NoneType, ...)]
+    return _table_of(parts[0]) if parts else kind
 
 
 def _assemble(cls: type[T], checked: BaseModel) -> T:
     values = {}
     for field in fields(cls):  # type: ignore[arg-type]  # T is a dataclass, which cannot be said
         value = getattr(checked, field.name)
-        kind = get_type_hints(cls)[field.name]
-        nested = isinstance(value, BaseModel)
-        values[field.name] = _assemble(kind, value) if nested else value
+        kind = _table_of(get_type_hints(cls)[field.name])
+        if isinstance(value, BaseModel):
+            value = _assemble(kind, value)
+        elif isinstance(value, tuple):
+            value = tuple(_assemble(kind, v) if isinstance(v, BaseModel) else v for v in value)
+        values[field.name] = value
     return cls(**values)
 
 
@@ -97,5 +117,6 @@ def _explain(error: Any, cls: type[Any]) -> str:
 def _keys(cls: type[Any], path: tuple[Any, ...]) -> Iterator[str]:
     """Yield the keys allowed in the table at a path."""
     for part in path:
-        cls = get_type_hints(cls)[part]
+        # A number is a place in an array of tables, which are of one kind.
+        cls = cls if isinstance(part, int) else _table_of(get_type_hints(cls)[part])
     return (field.name for field in fields(cls))

@@ -122,3 +122,37 @@ def test_misspelt_mandatory_key_is_named_before_the_one_it_leaves_missing() -> N
     table = {"lines": 1, "voltag": 1.0, "converter": {"bits": 1}}
     with pytest.raises(BenchError, match=r"did you mean 'voltage'\? \(and 1 more\)$"):
         build(Part, table, "here")
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    x: float
+    y: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    points: tuple[Point, ...] = ()
+    centre: Point | None = None
+
+
+def test_tables_may_be_left_out_and_come_in_arrays() -> None:
+    assert build(Shape, {}, "f") == Shape()
+    table = {"points": [{"x": 1}, {"x": 2, "y": 3}], "centre": {"x": 4}}
+    assert build(Shape, table, "f") == Shape((Point(1.0), Point(2.0, 3.0)), Point(4.0))
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ({"centre": {"x": 1, "xx": 2}}, "unknown key 'centre.xx'; did you mean 'x'"),
+        ({"points": [{"x": 1}, {"yy": 2}]}, r"unknown key 'points.1.yy'; did you mean 'y'"),
+        ({"centre": {}}, "missing key 'centre.x'"),
+        ({"centre": 3}, "centre = 3 is not a table"),
+    ],
+)
+def test_keys_of_optional_and_repeated_tables_are_checked(
+    table: dict[str, object], message: str
+) -> None:
+    with pytest.raises(BenchError, match=message):
+        build(Shape, table, "f")
