@@ -1,0 +1,262 @@
+"""Digilent Analog Discovery 2, through pydwf: say what is wanted, only what changed is sent.
+
+Three lines measure the voltage that W1 drives, if W1 is wired to scope input 1::
+
+    with AnalogDiscovery() as ad2:
+        ad2.level(0, 0.1)
+        print(ad2.measure(0))
+
+Channels count from 0: waveform generator 0 is W1, scope input 0 is scope 1.
+"""
+
+from collections.abc import Iterable, Mapping
+from types import TracebackType
+
+from crossbar.backend import Array, Second, Volt
+from instruments.discovery_devices import Capacity, Identity
+from instruments.discovery_patterns import Idle, Pattern, Square
+from instruments.discovery_scope import Acquisition, Trigger, check_against, commanded
+from instruments.discovery_spi import SpiBus
+from instruments.timing import Monotonic, Timer
+
+__all__ = [
+    "Acquisition",
+    "AnalogDiscovery",
+    "Capacity",
+    "Identity",
+    "Idle",
+    "Pattern",
+    "SpiBus",
+    "Square",
+    "Trigger",
+    "check_against",
+    "commanded",
+]
+
+
+class AnalogDiscovery:
+    """One Analog Discovery 2.
+
+    Nothing is sent before `open`. From then on the driver knows what the device holds, and uploads
+    only what differs from it; it forgets that after any failure. A failure of any exchange, an
+    interrupt included, turns all outputs off before it reaches the caller. What is refused
+    (`LimitError`) is refused before anything is sent and changes nothing.
+
+    Parameters
+    ----------
+    serial
+        Of the device to be opened; `None` takes the only one there is.
+    config
+        Device configuration by number; it decides over the sizes of the buffers. 0 is the only
+        one of an AD2 with both the longest patterns and 4096 samples per waveform.
+    timer
+        What waiting is done by.
+    deadline
+        The device is given this long beyond the expected time of each step, s.
+
+    Raises
+    ------
+    BenchError
+        If the deadline is not positive.
+
+    References
+    ----------
+    Digilent, WaveForms SDK reference manual; dwf.h 3.20.1; pydwf 1.1.19.
+    """
+
+    def __init__(
+        self,
+        serial: str | None = None,
+        *,
+        config: int = 0,
+        timer: Timer | None = None,
+        deadline: Second = 2.0,
+    ) -> None:
+        self._serial = serial
+        self._config = config
+        self._timer = Monotonic() if timer is None else timer
+        self._deadline = deadline
+
+    def __enter__(self) -> "AnalogDiscovery":
+        """Open."""
+        self.open()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Turn every output off, and close."""
+        self.close()
+
+    def open(self) -> None:
+        """Open the device with every output off; one that was found on is reported (`logging`).
+
+        Raises
+        ------
+        InstrumentError
+            If libdwf or the device is missing, in use, or fails.
+        """
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Turn every output off, and close; a second call does nothing.
+
+        Raises
+        ------
+        InstrumentError
+            If an output could not be turned off; the device is closed all the same.
+        """
+        raise NotImplementedError
+
+    @property
+    def identity(self) -> Identity:
+        """Which device this is, and through which library."""
+        raise NotImplementedError
+
+    @property
+    def capacity(self) -> Capacity:
+        """Sizes of the device's buffers in its configuration."""
+        raise NotImplementedError
+
+    def safe(self) -> None:
+        """Turn everything off: waveforms 0 V, pins released, supplies off.
+
+        Writes only, asks nothing, and goes on after a failure. Afterwards the driver assumes
+        nothing of what the device holds.
+
+        Raises
+        ------
+        InstrumentError
+            With everything that failed.
+        """
+        raise NotImplementedError
+
+    def supplies(self, positive: Volt, negative: Volt) -> None:
+        """Switch V+ (0 to 5 V) and V- (-5 to 0 V) on at these voltages."""
+        raise NotImplementedError
+
+    def supplies_off(self) -> None:
+        """Switch V+ and V- off."""
+        raise NotImplementedError
+
+    def level(self, channel: int, voltage: Volt) -> None:
+        """Drive a constant voltage from now on, V; `quiet` ends it."""
+        raise NotImplementedError
+
+    def waveform(
+        self,
+        channel: int,
+        samples: Array,
+        interval: Second,
+        *,
+        trigger: Trigger = Trigger.NONE,
+        full_scale: Volt = 5.0,
+    ) -> None:
+        """Prepare a waveform that plays once when started and leaves the output at 0 V.
+
+        Changing nothing costs no call, changing only voltages costs one.
+
+        Parameters
+        ----------
+        channel
+            0 for W1, 1 for W2.
+        samples
+            V, shape ``(n,)``, two or more; a constant voltage is two equal samples.
+        interval
+            Time of each sample, s; 10 ns or more.
+        trigger
+            What it waits for once started.
+        full_scale
+            Voltage of the converter's largest code, V: no sample may exceed it. A smaller one
+            resolves finer; changing it costs a call.
+        """
+        raise NotImplementedError
+
+    def start_waveforms(self) -> None:
+        """Start both generators together, or arm those that wait for a trigger (one call).
+
+        A generator that holds nothing stays at 0 V.
+        """
+        raise NotImplementedError
+
+    def quiet(self, channel: int) -> None:
+        """Stop a generator and let it hold nothing: 0 V, not started by `start_waveforms`."""
+        raise NotImplementedError
+
+    def scope(self, acquisition: Acquisition) -> None:
+        """Prepare records of this kind."""
+        raise NotImplementedError
+
+    def arm(self) -> None:
+        """Start a record and return when it waits for its trigger (two calls if all is well).
+
+        Raises
+        ------
+        DeadlineError
+            If it does not get there in time.
+        """
+        raise NotImplementedError
+
+    def record(self, expected: Second) -> Array:
+        """Return the record that `arm` began, V, shape ``(n_channels, samples)``.
+
+        One call and one per channel, if the record is complete after `expected`.
+
+        Parameters
+        ----------
+        expected
+            From now to the end of the record, s; slept before the device is asked.
+
+        Raises
+        ------
+        DeadlineError
+            If the record is not complete in time: the trigger never came.
+        """
+        raise NotImplementedError
+
+    def measure(self, channel: int, *, rate: float = 1e6, samples: int = 1000) -> Volt:
+        """Return the mean voltage at a scope input over a record taken now, V."""
+        raise NotImplementedError
+
+    def pins(self, mask: int, levels: int) -> None:
+        """Drive exactly these pins with static levels; patterns keep the other pins.
+
+        Two calls, and one more when `mask` changes.
+
+        Parameters
+        ----------
+        mask
+            Pins to drive, bit k is DIO k. All others are left to the patterns, or released.
+        levels
+            Their levels, same bits.
+        """
+        raise NotImplementedError
+
+    def patterns(self, wanted: Mapping[int, Pattern | Square]) -> None:
+        """Prepare the digital patterns; pins that are not named have none.
+
+        Static levels on the named pins are withdrawn with the start of the run.
+
+        Parameters
+        ----------
+        wanted
+            What each pin does, by DIO number.
+        """
+        raise NotImplementedError
+
+    def run_patterns(self, duration: Second) -> None:
+        """Start all patterns together, once, for a time in s (one call in the steady state).
+
+        It returns at once; the pins idle when the time is over.
+        """
+        raise NotImplementedError
+
+    def spi(self, bus: SpiBus, words: Iterable[int], bits: int = 24) -> None:
+        """Send words over SPI, each with its own chip select; four calls or so per word.
+
+        Simple, for single settings; `patterns` is what is fast. It ends all patterns.
+        """
+        raise NotImplementedError
