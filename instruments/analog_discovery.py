@@ -254,6 +254,23 @@ class AnalogDiscovery:
         """
         raise NotImplementedError
 
+    def patterns_after(self, trigger: Trigger, delay: Second, duration: Second) -> None:
+        """Let all patterns run once each time a trigger comes, until `run_patterns` or `safe`.
+
+        Stating the same again costs nothing (libdwf: wait, run, repeat 0, repeat trigger on): what
+        the patterns do in every pulse is then no cost of the pulse.
+
+        Parameters
+        ----------
+        trigger
+            What starts each run; such as `Trigger.W1`.
+        delay
+            From the trigger until the run, s; the pins idle meanwhile.
+        duration
+            Of each run, s.
+        """
+        raise NotImplementedError
+
     def spi(self, bus: SpiBus, words: Iterable[int], bits: int = 24) -> None:
         """Send words over SPI, each with its own chip select; four calls or so per word.
 
