@@ -36,7 +36,8 @@ class Acquisition:
     samples
         Per channel, at most the scope's buffer (8192 in configuration 0).
     span
-        Full scale peak to peak, V: 5 or 50 on an AD2, about the middle of zero.
+        Full scale peak to peak, V: 5 or 50 on an AD2, about the middle of zero; of both inputs,
+        or of each where they differ.
     trigger
         What starts it.
     start
@@ -47,10 +48,14 @@ class Acquisition:
 
     rate: float
     samples: int
-    span: Volt = 5.0
+    span: Volt | tuple[Volt, Volt] = 5.0
     trigger: Trigger = Trigger.NONE
     start: Second = 0.0
     channels: tuple[int, ...] = (0, 1)
+
+    def span_of(self, channel: int) -> Volt:
+        """Return the full scale of a scope input, peak to peak, V."""
+        return self.span[channel] if isinstance(self.span, tuple) else self.span
 
     @property
     def duration(self) -> Second:
