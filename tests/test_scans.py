@@ -90,4 +90,4 @@ def test_an_address_goes_out_lowest_line_first() -> None:
 @given(st.lists(st.integers(0, 15), min_size=1))
 def test_address_lines_together_are_the_addresses(addresses: list[int]) -> None:
     lines = address_bits(np.array(addresses), 4)
-    assert sum(line.astype(int) << k for k, line in enumerate(lines)).tolist() == addresses
+    assert (np.array(lines).astype(int).T @ [1, 2, 4, 8]).tolist() == addresses
