@@ -9,14 +9,31 @@ Three lines measure the voltage that W1 drives, if W1 is wired to scope input 1:
 Channels count from 0: waveform generator 0 is W1, scope input 0 is scope 1.
 """
 
-from collections.abc import Iterable, Mapping
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from functools import wraps
 from types import TracebackType
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from crossbar.backend import Array, Second, Volt
-from instruments.discovery_devices import Capacity, Identity
+from numpy.typing import ArrayLike
+
+from crossbar.backend import (
+    Array,
+    BenchError,
+    ClosedError,
+    InstrumentError,
+    LimitError,
+    Second,
+    Volt,
+)
+from instruments.discovery_devices import Capacity, Identity, begin, open_device, turn_off
+from instruments.discovery_errors import translated
 from instruments.discovery_patterns import Idle, Pattern, Square
-from instruments.discovery_scope import Acquisition, Trigger, check_against, commanded
+from instruments.discovery_pins import Pins
+from instruments.discovery_scope import Acquisition, Scope, Trigger, check_against, commanded
 from instruments.discovery_spi import SpiBus
+from instruments.discovery_supplies import Supplies
+from instruments.discovery_waveforms import Waveforms
 from instruments.timing import Monotonic, Timer
 
 __all__ = [
@@ -32,6 +49,50 @@ __all__ = [
     "check_against",
     "commanded",
 ]
+
+_log = logging.getLogger(__name__)
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+
+class _Session:
+    """An open device: its parts, each of which knows what the device holds of it."""
+
+    def __init__(self, device: Any, identity: Identity, timer: Timer, deadline: Second) -> None:
+        self.device = device
+        self.identity = identity
+        self.capacity = Capacity.of(device)
+        self.waveforms = Waveforms(device, self.capacity)
+        self.scope = Scope(device, self.capacity, timer, deadline)
+        self.pins = Pins(device, self.capacity)
+        self.supplies = Supplies(device)
+
+    def off(self) -> list[str]:
+        """Turn everything off, assume nothing any more, and return what failed."""
+        self.waveforms.forget()
+        self.scope.forget()
+        self.pins.forget()
+        self.supplies.forget()
+        return turn_off(self.device)
+
+
+def _exchange(
+    method: Callable[Concatenate["AnalogDiscovery", _P], _R],
+) -> Callable[Concatenate["AnalogDiscovery", _P], _R]:
+    """Let a method fail with everything off and an error of ours; a refusal changes nothing."""
+
+    @wraps(method)
+    def exchange(self: "AnalogDiscovery", /, *args: _P.args, **kwargs: _P.kwargs) -> _R:
+        try:
+            return method(self, *args, **kwargs)
+        except (LimitError, ClosedError):
+            raise
+        except BaseException as error:
+            self._abandon(error)
+            raise
+
+    return exchange
 
 
 class AnalogDiscovery:
@@ -76,6 +137,9 @@ class AnalogDiscovery:
         self._config = config
         self._timer = Monotonic() if timer is None else timer
         self._deadline = deadline
+        self._opened: _Session | None = None
+        if not 0 < deadline < float("inf"):
+            raise BenchError(f"deadline {deadline} s is not positive and finite")
 
     def __enter__(self) -> "AnalogDiscovery":
         """Open."""
@@ -88,8 +152,14 @@ class AnalogDiscovery:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Turn every output off, and close."""
-        self.close()
+        """Turn every output off, and close; what led here goes on."""
+        try:
+            self.close()
+        except InstrumentError as failure:
+            if error is None:
+                raise
+            _log.error("%s", failure)
+            error.add_note(str(failure))
 
     def open(self) -> None:
         """Open the device with every output off; one that was found on is reported (`logging`).
@@ -99,7 +169,26 @@ class AnalogDiscovery:
         InstrumentError
             If libdwf or the device is missing, in use, or fails.
         """
-        raise NotImplementedError
+        if self._opened is not None:
+            return
+        try:
+            device, identity = open_device(self._serial, self._config)
+        except Exception as error:
+            ours = translated(error)
+            if ours is error:
+                raise
+            raise ours from error
+        try:
+            found = _begin(device)
+            self._opened = _Session(device, identity, self._timer, self._deadline)
+        except BaseException as error:
+            _shut(device)
+            ours = translated(error)
+            if ours is error:
+                raise
+            raise ours from error
+        if found:
+            _log.warning("%s found on, and turned off: %s", identity.serial, ", ".join(found))
 
     def close(self) -> None:
         """Turn every output off, and close; a second call does nothing.
@@ -109,17 +198,37 @@ class AnalogDiscovery:
         InstrumentError
             If an output could not be turned off; the device is closed all the same.
         """
-        raise NotImplementedError
+        session, self._opened = self._opened, None
+        if session is None:
+            return
+        failures = _shut(session.device)
+        if failures:
+            raise _not_off(failures)
 
     @property
     def identity(self) -> Identity:
         """Which device this is, and through which library."""
-        raise NotImplementedError
+        return self._session.identity
 
     @property
     def capacity(self) -> Capacity:
         """Sizes of the device's buffers in its configuration."""
-        raise NotImplementedError
+        return self._session.capacity
+
+    @property
+    def _session(self) -> _Session:
+        if self._opened is None:
+            raise ClosedError("the Analog Discovery 2 is not open: use it in a `with` block")
+        return self._opened
+
+    def _abandon(self, error: BaseException) -> None:
+        """Turn everything off after a failure, and raise it as an error of ours if it is not."""
+        failures = [] if self._opened is None else self._opened.off()
+        ours = translated(error)
+        if failures and isinstance(ours, InstrumentError):
+            ours = type(ours)(f"{ours}; {_not_off(failures)}")
+        if ours is not error:
+            raise ours from error
 
     def safe(self) -> None:
         """Turn everything off: waveforms 0 V, pins released, supplies off.
@@ -132,24 +241,30 @@ class AnalogDiscovery:
         InstrumentError
             With everything that failed.
         """
-        raise NotImplementedError
+        failures = self._session.off()
+        if failures:
+            raise _not_off(failures)
 
+    @_exchange
     def supplies(self, positive: Volt, negative: Volt) -> None:
         """Switch V+ (0 to 5 V) and V- (-5 to 0 V) on at these voltages."""
-        raise NotImplementedError
+        self._session.supplies.on(positive, negative)
 
+    @_exchange
     def supplies_off(self) -> None:
         """Switch V+ and V- off."""
-        raise NotImplementedError
+        self._session.supplies.off()
 
+    @_exchange
     def level(self, channel: int, voltage: Volt) -> None:
         """Drive a constant voltage from now on, V; `quiet` ends it."""
-        raise NotImplementedError
+        self._session.waveforms.level(channel, voltage)
 
+    @_exchange
     def waveform(
         self,
         channel: int,
-        samples: Array,
+        samples: ArrayLike,
         interval: Second,
         *,
         trigger: Trigger = Trigger.NONE,
@@ -173,23 +288,27 @@ class AnalogDiscovery:
             Voltage of the converter's largest code, V: no sample may exceed it. A smaller one
             resolves finer; changing it costs a call.
         """
-        raise NotImplementedError
+        self._session.waveforms.prepare(channel, samples, interval, trigger, full_scale)
 
+    @_exchange
     def start_waveforms(self) -> None:
         """Start both generators together, or arm those that wait for a trigger (one call).
 
         A generator that holds nothing stays at 0 V.
         """
-        raise NotImplementedError
+        self._session.waveforms.start()
 
+    @_exchange
     def quiet(self, channel: int) -> None:
         """Stop a generator and let it hold nothing: 0 V, not started by `start_waveforms`."""
-        raise NotImplementedError
+        self._session.waveforms.quiet(channel)
 
+    @_exchange
     def scope(self, acquisition: Acquisition) -> None:
         """Prepare records of this kind."""
-        raise NotImplementedError
+        self._session.scope.prepare(acquisition)
 
+    @_exchange
     def arm(self) -> None:
         """Start a record and return when it waits for its trigger (two calls if all is well).
 
@@ -198,8 +317,9 @@ class AnalogDiscovery:
         DeadlineError
             If it does not get there in time.
         """
-        raise NotImplementedError
+        self._session.scope.arm()
 
+    @_exchange
     def record(self, expected: Second) -> Array:
         """Return the record that `arm` began, V, shape ``(n_channels, samples)``.
 
@@ -215,12 +335,18 @@ class AnalogDiscovery:
         DeadlineError
             If the record is not complete in time: the trigger never came.
         """
-        raise NotImplementedError
+        return self._session.scope.record(expected)
 
+    @_exchange
     def measure(self, channel: int, *, rate: float = 1e6, samples: int = 1000) -> Volt:
         """Return the mean voltage at a scope input over a record taken now, V."""
-        raise NotImplementedError
+        scope = self._session.scope
+        acquisition = Acquisition(rate, samples, channels=(channel,))
+        scope.prepare(acquisition)
+        scope.arm()
+        return float(scope.record(acquisition.duration).mean())
 
+    @_exchange
     def pins(self, mask: int, levels: int) -> None:
         """Drive exactly these pins with static levels; patterns keep the other pins.
 
@@ -233,8 +359,9 @@ class AnalogDiscovery:
         levels
             Their levels, same bits.
         """
-        raise NotImplementedError
+        self._session.pins.static(mask, levels)
 
+    @_exchange
     def patterns(self, wanted: Mapping[int, Pattern | Square]) -> None:
         """Prepare the digital patterns; pins that are not named have none.
 
@@ -245,15 +372,17 @@ class AnalogDiscovery:
         wanted
             What each pin does, by DIO number.
         """
-        raise NotImplementedError
+        self._session.pins.prepare(wanted)
 
+    @_exchange
     def run_patterns(self, duration: Second) -> None:
         """Start all patterns together, once, for a time in s (one call in the steady state).
 
         It returns at once; the pins idle when the time is over.
         """
-        raise NotImplementedError
+        self._session.pins.run(duration)
 
+    @_exchange
     def patterns_after(self, trigger: Trigger, delay: Second, duration: Second) -> None:
         """Let all patterns run once each time a trigger comes, until `run_patterns` or `safe`.
 
@@ -269,11 +398,39 @@ class AnalogDiscovery:
         duration
             Of each run, s.
         """
-        raise NotImplementedError
+        self._session.pins.follow(trigger, delay, duration)
 
+    @_exchange
     def spi(self, bus: SpiBus, words: Iterable[int], bits: int = 24) -> None:
         """Send words over SPI, each with its own chip select; four calls or so per word.
 
         Simple, for single settings; `patterns` is what is fast. It ends all patterns.
         """
-        raise NotImplementedError
+        self._session.pins.send(bus, tuple(words), bits)
+
+
+def _begin(device: Any) -> list[str]:
+    """Turn off what is on and return what that was."""
+    try:
+        return begin(device)
+    finally:
+        failures = turn_off(device)
+        if failures:
+            raise _not_off(failures)
+
+
+def _shut(device: Any) -> list[str]:
+    """Turn everything off and close, whatever fails on the way; return what failed."""
+    try:
+        failures = turn_off(device)
+    finally:
+        try:
+            device.close()
+        except Exception as error:
+            # Closing failed, too: the handle is lost either way, and off comes first.
+            _log.warning("closing the Analog Discovery 2: %s", translated(error))
+    return failures
+
+
+def _not_off(failures: list[str]) -> InstrumentError:
+    return InstrumentError("outputs may still be on, disconnect the array: " + "; ".join(failures))

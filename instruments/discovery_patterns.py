@@ -1,4 +1,4 @@
-"""The 16 digital pins of the Analog Discovery 2: static levels, patterns, and who drives what."""
+"""What digital pins of the Analog Discovery 2 do during a run, as values that do not change."""
 
 from dataclasses import dataclass
 from enum import IntEnum

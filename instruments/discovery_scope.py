@@ -1,11 +1,20 @@
 """The scope of the Analog Discovery 2: what is recorded, and whether it is what was played."""
 
+import ctypes
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Any
 
 import numpy as np
+from pydwf import DwfAcquisitionMode, DwfAnalogInFilter, DwfState
 
-from crossbar.backend import Array, InstrumentError, Second, Volt
+from crossbar.backend import Array, DeadlineError, InstrumentError, LimitError, Second, Volt
+from instruments.discovery_devices import Capacity
+from instruments.timing import Timer
+
+_N_CHANNELS = 2
+_POLL: Second = 1e-4  # assumed: well below what a call over USB takes
+_STARTED = (DwfState.Armed, DwfState.Running, DwfState.Done)
 
 
 class Trigger(IntEnum):
@@ -67,6 +76,159 @@ class Acquisition:
         """When each sample is taken, s after the trigger, shape ``(samples,)``."""
         times: Array = self.start + np.arange(self.samples) / self.rate
         return times
+
+
+class Scope:
+    """The scope of an open device, and what it is known to hold."""
+
+    def __init__(self, device: Any, capacity: Capacity, timer: Timer, deadline: Second) -> None:
+        self._in = device.analogIn
+        self._device = device
+        self._capacity = capacity
+        self._timer = timer
+        self._deadline = deadline
+        self._held: Acquisition | None = None
+        self._applied = False
+        self._into = np.empty((0, 0))
+        self._rows: list[tuple[int, Any]] = []
+
+    def forget(self) -> None:
+        """Assume nothing of what the scope holds."""
+        self._held = None
+        self._applied = False
+
+    def prepare(self, wanted: Acquisition) -> None:
+        """Upload what differs from the acquisition that the scope holds."""
+        held = self._held
+        if wanted is held:
+            return
+        if wanted == held:
+            self._held = wanted
+            return
+        self._check(wanted)
+        self._held = None
+        self._applied = False
+        if held is None:
+            self._in.acquisitionModeSet(DwfAcquisitionMode.Single)
+            self._in.triggerAutoTimeoutSet(0.0)
+            for channel in range(_N_CHANNELS):
+                self._in.channelFilterSet(channel, DwfAnalogInFilter.Average)
+                self._in.channelOffsetSet(channel, 0.0)
+        self._upload(held, wanted)
+        self._into = np.empty((len(wanted.channels), wanted.samples))
+        to_double = ctypes.POINTER(ctypes.c_double)
+        self._rows = [
+            (channel, row.ctypes.data_as(to_double))
+            for channel, row in zip(wanted.channels, self._into, strict=True)
+        ]
+        self._held = wanted
+
+    def _check(self, wanted: Acquisition) -> None:
+        """Raise `LimitError` for a record that the scope cannot make as asked."""
+        if not 1 <= wanted.samples <= self._capacity.scope_samples:
+            raise LimitError(
+                f"a record of {wanted.samples} samples: the scope holds 1 to "
+                f"{self._capacity.scope_samples} in this device configuration"
+            )
+        if not 0 < wanted.rate <= self._capacity.scope_rate:
+            raise LimitError(
+                f"{wanted.rate} samples per second is outside 0 to {self._capacity.scope_rate:g}"
+            )
+        divisor = self._capacity.scope_rate / wanted.rate
+        if abs(divisor - round(divisor)) > 1e-6 * divisor:
+            raise LimitError(
+                f"{wanted.rate:g} samples per second is not {self._capacity.scope_rate:g} "
+                "divided by a whole number"
+            )
+        if not wanted.channels or any(not 0 <= c < _N_CHANNELS for c in wanted.channels):
+            raise LimitError(f"scope inputs are 0 and 1, not {wanted.channels}")
+        spans = [wanted.span_of(channel) for channel in wanted.channels]
+        if not all(0 < span < float("inf") for span in spans):
+            raise LimitError(f"a span of {wanted.span} V is not positive and finite")
+        if not abs(wanted.start) < float("inf"):
+            raise LimitError(f"a record cannot start {wanted.start} s after its trigger")
+
+    def _upload(self, held: Acquisition | None, wanted: Acquisition) -> None:
+        """Send the settings that differ."""
+        if held is None or held.channels != wanted.channels:
+            for channel in range(_N_CHANNELS):
+                self._in.channelEnableSet(channel, channel in wanted.channels)
+        if held is None or held.span != wanted.span:
+            for channel in range(_N_CHANNELS):
+                span = wanted.span_of(channel)
+                self._in.channelRangeSet(channel, span)
+                self._confirm("span", span, self._in.channelRangeGet(channel), "V")
+        if held is None or held.samples != wanted.samples:
+            self._in.bufferSizeSet(wanted.samples)
+        if held is None or held.rate != wanted.rate:
+            self._in.frequencySet(wanted.rate)
+            self._confirm("rate", wanted.rate, self._in.frequencyGet(), "samples per second")
+        if held is None or held.trigger is not wanted.trigger:
+            self._in.triggerSourceSet(wanted.trigger)
+        # The SDK counts from the trigger to the middle of the record (pydwf 1.1.19,
+        # AnalogIn.triggerPositionSet; Digilent's examples put half a record for "T0 on left").
+        position = wanted.start + wanted.duration / 2
+        if held is None or held.start + held.duration / 2 != position:
+            self._in.triggerPositionSet(position)
+
+    @staticmethod
+    def _confirm(what: str, wanted: float, taken: float, unit: str) -> None:
+        """Raise unless the device took a setting; real spans are a few percent wider."""
+        if not 0.95 * wanted <= taken <= 1.25 * wanted:  # assumed: how far a real span may be off
+            raise InstrumentError(
+                f"Analog Discovery 2: scope {what} {wanted:g} {unit} was asked for, "
+                f"{taken:g} {unit} was set"
+            )
+
+    def arm(self) -> None:
+        """Start a record and return when it waits for its trigger."""
+        held = self._held
+        if held is None:
+            raise LimitError("nothing is said of what to record: call scope() first")
+        self._in.configure(not self._applied, True)
+        self._applied = True
+        state = self._in.status(False)
+        if state is not DwfState.Armed:
+            state = self._await(_STARTED, state, read=False, what="did not get ready to record")
+            if held.trigger is not Trigger.NONE and state is not DwfState.Armed:
+                raise InstrumentError(
+                    f"Analog Discovery 2: the scope was triggered by {held.trigger.name} "
+                    "before that was started"
+                )
+
+    def record(self, expected: Second) -> Array:
+        """Return the record that `arm` began, V, shape ``(n_channels, samples)``."""
+        held = self._held
+        if held is None:
+            raise LimitError("no record was begun: call arm() first")
+        self._timer.sleep(expected)
+        state = self._in.status(True)
+        if state is not DwfState.Done:
+            what = f"record was not complete (trigger {held.trigger.name})"
+            self._await((DwfState.Done,), state, read=True, what=what)
+        # The same as AnalogIn.statusData, without making an array and a pointer for each call.
+        function, hdwf, count = (
+            self._device.lib.FDwfAnalogInStatusData,
+            self._device.hdwf,
+            held.samples,
+        )
+        for channel, row in self._rows:
+            if function(hdwf, channel, row, count) != 1:
+                raise self._device.dwf.exception()
+        return self._into.copy()
+
+    def _await(self, accepted: tuple[Any, ...], state: Any, *, read: bool, what: str) -> DwfState:
+        """Ask until one of the accepted states is reached, and return it."""
+        end = self._timer.now + self._deadline
+        while state not in accepted:
+            if self._timer.now > end:
+                raise DeadlineError(
+                    f"Analog Discovery 2: the scope's {what} within {self._deadline} s; "
+                    f"it is in state {state.name}"
+                )
+            self._timer.sleep(_POLL)
+            state = self._in.status(read)
+        return state
 
 
 def commanded(samples: Array, interval: Second, times: Array, settle: Second) -> Array:
