@@ -77,20 +77,24 @@ class Circuit:
         Number of word lines and of bit lines.
     segment
         Resistance of each line segment, ohm, zero or more.
+    lead
+        Resistance between each terminal and its line's first segment, ohm, zero or more: that of
+        a switch.
 
     Raises
     ------
     BenchError
-        If there are no lines, or `segment` is negative or not finite.
+        If there are no lines, or a resistance is negative or not finite.
     """
 
-    def __init__(self, shape: tuple[int, int], segment: Ohm) -> None:
+    def __init__(self, shape: tuple[int, int], segment: Ohm, lead: Ohm = 0.0) -> None:
         if min(shape) < 1:
             raise BenchError(f"an array of {shape} lines has no cells")
-        if not 0 <= segment < np.inf:
-            raise BenchError(f"line resistance {segment} ohm is not zero or more")
+        for name, ohms in (("line", segment), ("lead", lead)):
+            if not 0 <= ohms < np.inf:
+                raise BenchError(f"{name} resistance {ohms} ohm is not zero or more")
         self._shape = shape
-        self._nodes = Nodes.of(shape, segment)
+        self._nodes = Nodes.of(shape, segment, lead)
         self._network: Network | None = None
         self._shares: tuple[Network, Array] | None = None
 

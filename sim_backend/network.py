@@ -39,15 +39,20 @@ class Nodes:
     cells: Sparse
 
     @classmethod
-    def of(cls, shape: tuple[int, int], segment: Ohm) -> "Nodes":
-        """Return the nodes of an array with this segment resistance, ohm."""
+    def of(cls, shape: tuple[int, int], segment: Ohm, lead: Ohm = 0.0) -> "Nodes":
+        """Return the nodes of an array with these resistances of segments and of leads, ohm."""
         n_word, n_bit = shape
         cells = n_word * n_bit
         terminals = n_word + n_bit
         word, bit = np.indices(shape)
-        if segment == 0:
+        if segment == 0 and lead == 0:
             at_word, at_bit = word, n_word + bit
             count, wires = terminals, sparse.csr_array((terminals, terminals))
+        elif segment == 0:
+            at_word, at_bit = terminals + word, terminals + n_word + bit
+            count = 2 * terminals
+            leads = _incidence(np.arange(terminals), terminals + np.arange(terminals), count)
+            wires = (leads @ leads.T / lead).tocsr()
         else:
             at_word = terminals + np.arange(cells).reshape(shape)
             at_bit = at_word + cells
@@ -58,7 +63,8 @@ class Nodes:
             starts = np.concatenate([at_word.ravel(), at_bit.ravel()])
             ends = np.concatenate([left.ravel(), below.ravel()])
             segments = _incidence(starts, ends, count)
-            wires = (segments @ segments.T / segment).tocsr()
+            ohms = np.where(ends < terminals, segment + lead, segment)
+            wires = (segments @ sparse.diags_array(1.0 / ohms) @ segments.T).tocsr()
         return cls(count, terminals, wires, _incidence(at_word.ravel(), at_bit.ravel(), count))
 
     def all_known(self, driven: Mask) -> bool:
