@@ -1,9 +1,9 @@
 """One waveform for a pulse and the verify read that follows it, and how its record is cut.
 
-W1 plays a lead at 0 V, the pulse, a gap at 0 V and the read voltage; W2, the rails' bias, plays the
-lead and the pulse. The amplifier is at its low gain until the middle of the gap, at the high one
-until the first part of the verify read is over, then at the low one again: gap and read are each
-seen at both. All times are ticks of `instruments.scans` after the trigger.
+W1 plays a lead with the rails, the pulse, a gap at 0 V and the read voltage; W2, the rails' bias,
+plays the lead and the pulse. The amplifier is at its low gain until the middle of the gap, at the
+high one until the first part of the verify read is over, then at the low one again: gap and read
+are each seen at both. All times are ticks of `instruments.scans` after the trigger.
 """
 
 from dataclasses import dataclass
@@ -148,9 +148,9 @@ class PulseRead:
     def _shown(self) -> int:
         return max(self.begin, self.end - VIEW)
 
-    def drive(self, voltage: Volt, read_voltage: Volt) -> Array:
-        """Return the samples of W1, V."""
-        levels = np.array([0.0, voltage, 0.0, read_voltage])
+    def drive(self, voltage: Volt, read_voltage: Volt, bias: Volt = 0.0) -> Array:
+        """Return the samples of W1, V: in the lead at the rail's bias, which spares its cells."""
+        levels = np.array([bias, voltage, 0.0, read_voltage])
         return np.repeat(levels, [self.lead, self.pulse, self.gap, self.verify])
 
     def bias(self, level: Volt) -> Array:

@@ -31,7 +31,9 @@ class Slots:
         return Slots(self.word[chosen], self.bit[chosen], self.level[chosen])
 
 
-def read_slots(words: Indices, bits: Indices, voltage: Volt) -> tuple[Slots, Indices]:
+def read_slots(
+    words: Indices, bits: Indices, voltage: Volt, *, shared: bool = True
+) -> tuple[Slots, Indices]:
     """Return slots that read cells, then one at 0 V for each of their bit lines.
 
     Parameters
@@ -40,6 +42,8 @@ def read_slots(words: Indices, bits: Indices, voltage: Volt) -> tuple[Slots, Ind
         Lines of the cells, shape ``(n,)``, n at least 1.
     voltage
         V.
+    shared
+        Whether cells of one bit line share a zero; otherwise each has one at its own addresses.
 
     Returns
     -------
@@ -48,9 +52,11 @@ def read_slots(words: Indices, bits: Indices, voltage: Volt) -> tuple[Slots, Ind
     Indices
         Which slot holds the zero of each cell, shape ``(n,)``.
     """
-    distinct, first, zero = np.unique(bits, return_index=True, return_inverse=True)
-    level = np.concatenate([np.full(len(words), voltage), np.zeros(len(distinct))])
-    slots = Slots(np.concatenate([words, words[first]]), np.concatenate([bits, distinct]), level)
+    first = zero = np.arange(len(bits))
+    if shared:
+        _, first, zero = np.unique(bits, return_index=True, return_inverse=True)
+    level = np.concatenate([np.full(len(words), voltage), np.zeros(len(first))])
+    slots = Slots(np.concatenate([words, words[first]]), np.concatenate([bits, bits[first]]), level)
     return slots, (len(words) + zero).astype(np.intp)
 
 
@@ -115,6 +121,12 @@ class Superposition:
         pattern = np.broadcast_to(word[None, :, None], level.shape)
         bit = np.broadcast_to(self.bits, level.shape)
         return Slots(pattern.ravel(), bit.ravel(), level.ravel())
+
+    def zero(self, outputs: Array) -> Array:
+        """Return, for each slot, the mean of the run's zeros of its bit line, ``(slots, 2)``."""
+        parts = outputs.reshape(self.vectors, self.levels, len(self.bits), 2)
+        mean = parts[:, : self.zeros].mean(axis=(0, 1))
+        return np.broadcast_to(mean, parts.shape).reshape(outputs.shape)
 
     def sum(self, currents: Array) -> Array:
         """Return the current of each vector and bit line, A, from the currents of all slots."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from crossbar.backend import Ampere, Array, InstrumentError, LimitError, Second, Siemens, Volt
+from crossbar.backend import Ampere, Array, Flag, InstrumentError, LimitError, Second, Siemens, Volt
 from instruments.scans import TICK, WAVEFORM, Record, Steps, ticks
 
 ATTEMPTS = 12
@@ -141,9 +141,12 @@ def held_below(
         voltage = float(np.copysign(BELOW * limit / conductance, asked))
     for _ in range(ATTEMPTS):
         point = measure(voltage)
-        if abs(point.current) <= limit:
+        clipped = bool(point.flags & Flag.CLIPPED)
+        if abs(point.current) <= limit and not clipped:
             return point, voltage != asked
-        voltage *= min(BELOW * limit / abs(point.current), BELOW)
+        # What is clipped is more than it says.
+        most = 0.5 if clipped else BELOW
+        voltage *= min(BELOW * limit / max(abs(point.current), 1e-15), most)
     raise InstrumentError(
         f"the current stays above {limit:.3g} A: {point.current:.3g} A at {point.voltage:.3g} V"
     )

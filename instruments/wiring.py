@@ -114,3 +114,25 @@ class Sensing:
             current = np.where(beyond, (low - bias) * slope[1] + zero[1], current)
             flags[beyond & (np.abs(low) >= largest)] = Flag.CLIPPED
         return Reading(current, flags)
+
+    def current(self, volts: Array | Volt, bit: Indices | int, *, low_gain: bool) -> Array:
+        """Return the current at one gain for an amplifier output, V, unbiased, clipped or not."""
+        gain = int(low_gain)
+        current: Array = np.asarray(volts * self._slope[gain, bit] + self._zero[gain, bit])
+        return current
+
+    def referred(self, low: Array, zero_high: Array, zero_low: Array, bit: Indices) -> Array:
+        """Return low-gain outputs, V, moved so that at 0 V they give the current of the high gain.
+
+        Parameters
+        ----------
+        low
+            Outputs at the low gain, V.
+        zero_high, zero_low
+            Outputs of both gains with the lines at 0 V, V, same shape.
+        bit
+            Bit line of each.
+        """
+        slope, zero = self._slope[:, bit], self._zero[:, bit]
+        referred: Array = low - zero_low + (zero_high * slope[0] + zero[0] - zero[1]) / slope[1]
+        return referred

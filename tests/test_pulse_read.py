@@ -43,12 +43,13 @@ def test_waveform_and_record_fit_their_buffers(width: float) -> None:
 
 def test_the_bias_is_on_before_the_pulse_and_off_with_it() -> None:
     plan = PulseRead.fitting(1e-4, MARGINS)
-    drive, bias = plan.drive(2.0, 0.3), plan.bias(1.0)
+    drive, bias = plan.drive(2.0, 0.3, 1.0), plan.bias(1.0)
     on = np.flatnonzero(drive == 2.0)
     assert len(on) * plan.interval * TICK == pytest.approx(1e-4)
     assert (bias[: on[-1] + 1] == 1.0).all()
     assert (bias[on[-1] + 1 :] == 0.0).all()
     assert on[0] * plan.interval * TICK >= 2e-5
+    assert (drive[: on[0]] == 1.0).all()
 
 
 @given(WIDTHS)
