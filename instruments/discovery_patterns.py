@@ -58,6 +58,8 @@ class Pattern:
         levels = np.asarray(bits)
         if levels.ndim != 1 or not levels.size:
             raise LimitError(f"a pattern is one or more bits in a row, not shape {levels.shape}")
+        if levels.dtype.kind not in "biu":
+            raise LimitError(f"bits of a pattern are 0 and 1, not {levels.dtype} numbers")
         octets = np.packbits(levels, bitorder="little").tobytes()
         return cls(octets, len(levels), interval, first, idle)
 

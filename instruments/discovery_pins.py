@@ -74,7 +74,8 @@ class Pins:
         held = self._patterns
         uploads = []
         for pin, plan in wanted.items():
-            if held is None or held.get(pin) is not plan:
+            known = None if held is None else held.get(pin)
+            if known is not plan and known != plan:
                 uploads.append((pin, plan, self._ticks(pin, plan)))
         if held is None:
             held = self._begin()

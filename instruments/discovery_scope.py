@@ -259,7 +259,7 @@ def commanded(samples: Array, interval: Second, times: Array, settle: Second) ->
     return np.where(quiet, now, np.nan)
 
 
-def check_against(expected: Array, seen: Array, tolerance: Volt, what: str = "W1") -> None:
+def check_against(expected: Array, seen: Array, tolerance: Volt | Array, what: str = "W1") -> None:
     """Raise unless a record shows what was commanded.
 
     Parameters
@@ -269,7 +269,7 @@ def check_against(expected: Array, seen: Array, tolerance: Volt, what: str = "W1
     seen
         The record of the scope input that watches, V, same shape.
     tolerance
-        Largest difference that is accepted, V.
+        Largest difference that is accepted, V; of all samples or of each.
     what
         The output, for the message.
 
@@ -278,16 +278,14 @@ def check_against(expected: Array, seen: Array, tolerance: Volt, what: str = "W1
     InstrumentError
         If any sample differs by more; it says what was commanded and what was seen.
     """
-    inside = np.abs(seen - expected) <= tolerance
-    if inside.all():
-        return
-    wrong = np.flatnonzero(~inside & (expected == expected))  # NaN expects nothing
+    difference = np.abs(seen - expected)
+    wrong = np.flatnonzero(~(difference <= tolerance) & ~np.isnan(expected))
     if not wrong.size:
         return
-    first = int(wrong[0])
-    worst = int(wrong[np.argmax(np.abs(seen[wrong] - expected[wrong]))])
+    # A sample that is no number differs most of all.
+    worst = int(wrong[np.argmax(np.nan_to_num(difference[wrong], nan=np.inf))])
     raise InstrumentError(
         f"{what} did not play what was commanded: {expected[worst]:.4g} V was commanded and "
-        f"{seen[worst]:.4g} V was seen at sample {worst}; {wrong.size} of {len(expected)} samples, "
-        f"from sample {first} on, differ by more than {tolerance:.3g} V"
+        f"{seen[worst]:.4g} V was seen at sample {worst}; {wrong.size} of {len(expected)} samples "
+        f"are further off than allowed, the first is {wrong[0]}"
     )

@@ -81,10 +81,15 @@ def test_driver_begins_and_ends_with_every_output_at_0_V(library: RecordingLibra
 
 
 def test_driver_ends_with_every_output_at_0_V_after_an_interrupt(library: RecordingLibrary) -> None:
-    with AnalogDiscovery() as ad2, pytest.raises(KeyboardInterrupt), Ltc2668(ad2, BUS) as dac:
-        library.interrupt_at = len(library.calls) + 2
-        dac.set(3, 2.5)
-    assert sent(library)[-1] == 0xA08000
+    def interrupted(ad2: AnalogDiscovery) -> None:
+        with Ltc2668(ad2, BUS) as dac:
+            library.interrupt_at = len(library.calls) + 2
+            dac.set(3, 2.5)
+
+    with AnalogDiscovery() as ad2:
+        with pytest.raises(KeyboardInterrupt):
+            interrupted(ad2)
+        assert sent(library)[-1] == 0xA08000
 
 
 def test_driver_refuses_an_output_that_does_not_exist(library: RecordingLibrary) -> None:
