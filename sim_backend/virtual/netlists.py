@@ -4,9 +4,28 @@ from collections.abc import Callable
 
 from sim_backend.settings import SimulationSettings
 from sim_backend.virtual.netlist_parallel import ParallelNetlist
+from sim_backend.virtual.netlist_switched import SwitchedNetlist, SwitchedParts
 from sim_backend.virtual.world import Netlist
+
+
+def _switched_serial(settings: SimulationSettings) -> Netlist:
+    ratio = 2 if settings.write_scheme == "third" else 1
+    return SwitchedNetlist(settings, SwitchedParts(select="serial", ratio=ratio))
+
+
+def _mux(settings: SimulationSettings) -> Netlist:
+    return SwitchedNetlist(settings, SwitchedParts(floating=True))
+
+
+def _mux_serial(settings: SimulationSettings) -> Netlist:
+    return SwitchedNetlist(settings, SwitchedParts(floating=True, select="serial"))
+
 
 NETLISTS: dict[str, Callable[[SimulationSettings], Netlist]] = {
     "parallel": ParallelNetlist,
+    "switched": SwitchedNetlist,
+    "switched-serial": _switched_serial,
+    "mux": _mux,
+    "mux-serial": _mux_serial,
 }
 """What builds each wiring, with its array, without faults."""

@@ -2,7 +2,7 @@
 
 import weakref
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,10 +29,10 @@ FULLY_SELECTED = 0.9
 QUIET: Volt = 2e-3
 """Below it no cell is stressed: converters' offsets are no signal.  # assumed"""
 
-PENDING_DOSE: Second = 1e-7
-"""Stress that may wait before it moves the cells, s at threshold: 1.5e-5 of the default range."""
+PENDING_DOSE: Second = 1e-6
+"""Stress that may wait before it moves the cells, s at threshold: 1.5e-4 of the default range."""
 
-PENDING_SEGMENTS = 256
+PENDING_SEGMENTS = 1024
 """Segments whose stress may wait."""
 
 FACTORS = 128
@@ -157,6 +157,7 @@ class Rig:
         self._onset = self._write_onset(1.0), -self._write_onset(-1.0)
         self._pending: list[tuple[Array, Array, Array]] = []
         self._pending_dose, self._pending_count = 0.0, 0
+        self._deferred: Callable[[], None] | None = None
         self._unfrozen: weakref.WeakSet[Held] = weakref.WeakSet()
 
     @property
@@ -196,6 +197,8 @@ class Rig:
         start
             Bench time at which the first begins, s.
         """
+        if self._deferred is not None:
+            self.settle()
         high, low = self._extremes(word, bit)
         ends: Array = start + np.cumsum(widths)
         parts: list[Part] = []
@@ -221,13 +224,25 @@ class Rig:
         self.now = float(ends[-1]) if len(ends) else start
         return held
 
+    def defer(self, action: Callable[[], None]) -> None:
+        """Have something done before anybody looks at the cells or moves them."""
+        self._deferred = action
+
     def settle(self) -> None:
-        """Let all stress that waits move the cells."""
+        """Let all that waits move the cells."""
+        action, self._deferred = self._deferred, None
+        if not self._pending and action is None:
+            return
+        self._freeze()
+        self._settle_doses()
+        if action is not None:
+            action()
+
+    def _settle_doses(self) -> None:
         if not self._pending:
             return
         waiting, self._pending = self._pending, []
         self._pending_dose, self._pending_count = 0.0, 0
-        self._freeze()
         doses = np.zeros(self.shape), np.zeros(self.shape)
         for word, bit, widths in waiting:
             voltage = self._cell_voltages(word, bit)
@@ -367,5 +382,13 @@ class Rig:
         if count:
             spans, starts = np.full(count, width), np.full(count, start)
             self.device.pulse((cells[0], cells[1]), voltage[chosen], spans, starts)
-        doses = np.where(chosen, 0.0, rates) * width
+        self.disturbed(np.where(chosen, 0.0, voltage), width)
+
+    def disturbed(self, voltage: Array, width: Second) -> None:
+        """Let cells see these voltages as stress alone, V."""
+        doses = self.device.stress(np.where(np.abs(voltage) > QUIET, voltage, 0.0)) * width
         self.device.disturb(np.maximum(doses, 0.0), np.maximum(-doses, 0.0))
+
+    def writes(self, voltage: Array) -> bool:
+        """Return True if one of these cell voltages is enough to write, V."""
+        return bool(voltage.max() > self._onset[0] or voltage.min() < self._onset[1])
