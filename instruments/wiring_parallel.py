@@ -28,6 +28,8 @@ from instruments.staircase import Measured, held_below
 from instruments.timing import Timer
 from instruments.wiring import Sensing
 
+ZEROS = 51
+"""Readings at 0 V that are averaged when the bench is opened: three frames."""
 PROBE: Volt = 0.1  # assumed: far below what moves a cell
 """Voltage of the reading that a sweep begins with."""
 SUPPLY_RISE: Second = 1e-2  # assumed
@@ -74,6 +76,8 @@ class ParallelWiring:
         self._bit_channels: Codes = np.array(wiring.bit_channels[:bits], dtype=np.int64)
         self._sensing = Sensing(settings.sense, settings.calibration, bits)
         self._limits = _within(settings)
+        # What is added to outputs at the low gain so that both gains agree, V.
+        self._shift: Array = np.zeros(bits)
 
     @property
     def limits(self) -> Limits:
@@ -87,6 +91,7 @@ class ParallelWiring:
         self._runner.send([ZERO, span, ZERO])
         self._ad2.supplies(self._settings.ad2.supply, -self._settings.ad2.supply)
         self._timer.sleep(SUPPLY_RISE)
+        self._refer()
 
     def close(self) -> None:
         """Bring every line to 0 V; the DACs keep their own supply, so that it has to be said."""
@@ -137,7 +142,7 @@ class ParallelWiring:
             for run in runs
         ]
         read = ltc2668.code(read_voltage, self._wiring.span)
-        sent = pulse_words(self._pulses(cells, voltages), read)
+        sent = pulse_words(self._pulses(cells, voltages, self._settings.schemes.levels), read)
         high, low = np.empty(len(cells)), np.empty(len(cells))
         for run, layout in zip(runs, layouts, strict=True):
             prepared = self._runner.choose(layout, run.stop - run.start)
@@ -145,7 +150,7 @@ class ParallelWiring:
             seen = self._runner.run(prepared, filled.reshape(-1, filled.shape[1] * filled.shape[2]))
             place = np.arange(run.stop - run.start), cells.bit[run]
             high[run], low[run] = seen[0][place], seen[1][place]
-        return self._sensing.reading(high, low, cells.bit)
+        return self._sensing.reading(high, low + self._shift[cells.bit], cells.bit)
 
     def sweep(
         self, cell: tuple[int, int], voltages: Array, compliance: Ampere, dwell: Second
@@ -153,9 +158,10 @@ class ParallelWiring:
         """Apply each voltage for `dwell`, read at its end, with 0 V between the points.
 
         The compliance is software, see `instruments.staircase`: each attempt at a point takes a
-        dwell, and the current of a failed one has flowed for as long. The voltages are those of
-        the DAC. A reading at a harmless voltage comes first, so that the first point is not taken
-        blindly.
+        dwell, and the current of a failed one has flowed for as long. A reading at a harmless
+        voltage comes first, so that the first point is not taken blindly. The voltages are those
+        of the DAC. Other word lines are at 0 V, other bit lines at half the voltage or, if pulses
+        leave them grounded, at 0 V.
 
         Raises
         ------
@@ -170,7 +176,7 @@ class ParallelWiring:
             return self._point(prepared, cell, voltage)
 
         probe = min(PROBE, self._limits.read_voltage)
-        conductance = abs(measure(probe).current) / probe
+        conductance = abs(measure(probe).current) / probe if len(voltages) else 0.0
         points: list[Measured] = []
         flags = np.zeros(len(voltages), dtype=np.uint8)
         times = np.empty(len(voltages))
@@ -203,29 +209,47 @@ class ParallelWiring:
             },
         }
 
+    def _refer(self) -> None:
+        """Measure both gains at 0 V, so that a current reads the same at either.
+
+        The scope's offset is twenty times as much current at the low gain. The offset of the high
+        gain stays in the readings, where a crossbar measures it.
+        """
+        bits = self._settings.array.bit_lines
+        words = np.full((ZEROS, self._settings.array.word_lines), ltc2668.MIDDLE)
+        high, low = self._seen(words, 1).mean(axis=1)
+        lines = np.arange(bits)
+        self._shift = self._sensing.referred(np.zeros(bits), high, low, lines)
+
     def _point(self, prepared: Prepared, cell: tuple[int, int], voltage: Volt) -> Measured:
         """Return what one cell draws at the end of a dwell, at the DAC's own nearest voltage."""
         one = Cells.of([cell])
-        pulses = self._pulses(one, np.array([voltage]))
+        # Other word lines would drive currents of their own into the bit line that is measured.
+        # With half the voltage on the other bit lines no neighbour sees more than that.
+        rest = 0.0, 0.0 if self._settings.schemes.write == "grounded" else 0.5
+        pulses = self._pulses(one, np.array([voltage]), rest)
         high, low = self._runner.run(prepared, pulse_words(pulses, None))
+        low = low + self._shift
         reading = self._sensing.reading(high[0, one.bit], low[0, one.bit], one.bit)
         driven = float(ltc2668.voltages(pulses.level, self._wiring.span)[0])
         return Measured(driven, float(reading.current[0]), int(reading.flags[0]))
 
     def _multiply(self, codes: Codes, words: int) -> Reading:
         """Return the bit-line currents for each row of word-line codes."""
-        count = len(codes)
-        prepared = self._runner.choose(
-            frame_plans.multiply(words, min(count, 1000), self._runner.pace), count
-        )
-        layout = prepared.layout
-        grouped = _filled(codes, layout.slots, ltc2668.MIDDLE)
-        sent = multiply_words(layout, grouped, self._word_channels)
-        high, low = self._runner.run(prepared, sent)
-        return self._sensing.reading(high[:count], low[:count], slice(None))
+        high, low = self._seen(codes, words)
+        return self._sensing.reading(high, low + self._shift, slice(None))
 
-    def _pulses(self, cells: Cells, voltages: Array) -> Pulses:
-        word, bit = self._settings.schemes.levels
+    def _seen(self, codes: Codes, words: int) -> Array:
+        """Return amplifier outputs for each row of codes, V, ``(2, n, bit_lines)``."""
+        count = len(codes)
+        best = frame_plans.multiply(words, min(count, 1000), self._runner.pace)
+        prepared = self._runner.choose(best, count)
+        grouped = _filled(codes, prepared.layout.slots, ltc2668.MIDDLE)
+        sent = multiply_words(prepared.layout, grouped, self._word_channels)
+        return self._runner.run(prepared, sent)[:, :count]
+
+    def _pulses(self, cells: Cells, voltages: Array, rest: tuple[float, float]) -> Pulses:
+        word, bit = rest
         span = self._wiring.span
         return Pulses(
             word_channel=self._word_channels[cells.word],

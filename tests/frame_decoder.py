@@ -17,6 +17,7 @@ class Dac:
     written: list[int] = field(default_factory=lambda: [ZERO_CODE] * 16)
     output: list[int] = field(default_factory=lambda: [ZERO_CODE] * 16)
     words: int = 0
+    span: int | None = None
 
     def execute(self) -> None:
         if not self.shifted:
@@ -42,6 +43,8 @@ class Dac:
             case 0b1010:
                 written[:] = [code] * 16
                 self.output = list(written)
+            case 0b1110:
+                self.span = code & 7
             case 0b1111:
                 pass
             case _:
