@@ -1,16 +1,14 @@
 import logging
-import pickle
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import pytest
 
 from crossbar.backend import BenchError, ClosedError, DeadlineError, InstrumentError, LimitError
+from discovery_runs import MOSI, SCK, SELECT, Stopwatch, everything, pulse, run_frame
 from instruments.analog_discovery import (
     Acquisition,
     AnalogDiscovery,
-    Idle,
     Pattern,
     SpiBus,
     Square,
@@ -19,56 +17,9 @@ from instruments.analog_discovery import (
 from recording_libdwf import ARMED, CONFIG, DONE, RUNNING, RecordingLibrary, load
 
 
-class Stopwatch:
-    """Time that passes only by sleeping."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-        self.slept: list[float] = []
-
-    def sleep(self, duration: float) -> None:
-        self.slept.append(duration)
-        self.now += max(duration, 0.0)
-
-
 @pytest.fixture
 def library(monkeypatch: pytest.MonkeyPatch) -> RecordingLibrary:
     return load(monkeypatch)
-
-
-RNG = np.random.default_rng(1)
-MOSI = [Pattern.of(bits, 8e-8) for bits in RNG.integers(0, 2, (2, 1000))]
-SELECT = Pattern.of([1, *[0] * 24], 8e-8, idle=Idle.HIGH)
-SCK = Square(4e-8, 4e-8)
-FRAME = Acquisition(1e6, 100, trigger=Trigger.PATTERNS)
-PULSE = Acquisition(1e6, 100, trigger=Trigger.W1)
-
-
-def run_frame(ad2: AnalogDiscovery, mosi: Pattern) -> Any:
-    ad2.patterns({8: SELECT, 9: SCK, 10: mosi})
-    ad2.scope(FRAME)
-    ad2.arm()
-    ad2.run_patterns(1e-4)
-    return ad2.record(1e-4)
-
-
-def pulse(ad2: AnalogDiscovery, address: int, amplitude: float, bias: float) -> Any:
-    ad2.pins(0x1FF, address)
-    ad2.waveform(0, [0.0, amplitude, 0.0], 1e-5)
-    ad2.waveform(1, [bias, bias], 1.5e-5)
-    ad2.scope(PULSE)
-    ad2.arm()
-    ad2.start_waveforms()
-    return ad2.record(1e-4)
-
-
-def everything(ad2: AnalogDiscovery) -> None:
-    ad2.supplies(5.0, -5.0)
-    pulse(ad2, 3, 1.0, 0.5)
-    run_frame(ad2, MOSI[0])
-    ad2.level(0, 0.1)
-    ad2.spi(SpiBus(9, 10, 8), [0xF00000])
-    pulse(ad2, 4, -1.0, -0.5)
 
 
 def test_three_lines_measure_a_voltage(library: RecordingLibrary) -> None:
@@ -451,110 +402,6 @@ def test_smaller_buffers_of_another_configuration_are_respected(library: Recordi
     library.answers["FDwfAnalogOutNodeDataInfo"] = (2, 1024)
     with AnalogDiscovery(config=1) as ad2, pytest.raises(LimitError, match="2 to 1024"):
         ad2.waveform(0, np.zeros(1025), 1e-6)
-
-
-def count_calls(library: RecordingLibrary) -> tuple[int, int]:
-    with AnalogDiscovery(timer=Stopwatch()) as ad2:
-        opened = len(library.calls)
-        everything(ad2)
-    return opened, len(library.calls)
-
-
-def test_whichever_call_fails_all_outputs_end_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    _, total = count_calls(load(monkeypatch))
-    for failing in range(total - 1):  # the last one closes the device
-        library = load(monkeypatch)
-        library.fail_at = failing
-        with pytest.raises(InstrumentError, match="planted"):
-            count_calls(library)
-        assert not library.on, failing
-        assert "FDwfDeviceClose" in library.names() or failing < 9
-
-
-def test_wherever_an_interrupt_comes_all_outputs_end_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    _, total = count_calls(load(monkeypatch))
-    for interrupted in range(total):
-        library = load(monkeypatch)
-        library.interrupt_at = interrupted
-        with pytest.raises(KeyboardInterrupt):
-            count_calls(library)
-        assert not library.on, interrupted
-
-
-def test_outputs_are_off_as_soon_as_a_call_fails(library: RecordingLibrary) -> None:
-    with AnalogDiscovery(timer=Stopwatch()) as ad2:
-        everything(ad2)
-        assert library.on >= {"W1", "W2", "supplies"}
-        library.fail_at = len(library.calls)
-        with pytest.raises(InstrumentError):
-            ad2.level(0, 0.2)
-        assert not library.on
-
-
-def test_safe_goes_on_after_failures_and_tells_them(
-    library: RecordingLibrary, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    called = RecordingLibrary.called
-
-    def refusing(self: RecordingLibrary, name: str, arguments: tuple[Any, ...]) -> int:
-        done = called(self, name, arguments)
-        return 0 if name == "FDwfAnalogOutConfigure" else done
-
-    with AnalogDiscovery(timer=Stopwatch()) as ad2:
-        everything(ad2)
-        with monkeypatch.context() as patch:
-            patch.setattr(RecordingLibrary, "called", refusing)
-            with pytest.raises(InstrumentError, match=r"disconnect the array: waveforms"):
-                ad2.safe()
-        assert not library.on
-
-
-def test_failure_while_closing_does_not_hide_what_led_there(library: RecordingLibrary) -> None:
-    def failing() -> None:
-        with AnalogDiscovery():
-            library.fail_at = len(library.calls)
-            raise KeyError("first")
-
-    with pytest.raises(KeyError, match="first") as caught:
-        failing()
-    assert "disconnect the array" in caught.value.__notes__[0]
-
-
-@pytest.mark.parametrize(
-    ("code", "message"),
-    [
-        (3, "AlreadyOpened.*close WaveForms"),
-        (4, "NotSupported.*this device configuration"),
-        (0x12, "InvalidParameter2.*planted"),
-        (77, "something unknown: 77"),
-    ],
-)
-def test_every_error_code_becomes_an_instrument_error(
-    library: RecordingLibrary, code: int, message: str
-) -> None:
-    library.error_code = code
-    with AnalogDiscovery() as ad2:
-        library.fail_at = len(library.calls)
-        with pytest.raises(InstrumentError, match=message) as caught:
-            ad2.supplies(5.0, -5.0)
-    assert "planted" in repr(pickle.loads(pickle.dumps(caught.value))) or code == 77  # noqa: S301
-
-
-def test_missing_function_is_an_instrument_error(
-    library: RecordingLibrary, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def missing(*_: object) -> None:
-        raise AttributeError("/usr/lib/libdwf.so: undefined symbol: FDwfAnalogIOEnableSet")
-
-    with AnalogDiscovery() as ad2, monkeypatch.context() as patch:
-        patch.setattr(library, "FDwfAnalogIOEnableSet", missing, raising=False)
-        with pytest.raises(InstrumentError, match="too old and lacks a function"):
-            ad2.supplies(5.0, -5.0)
-
-
-def test_a_mistake_in_the_callers_code_stays_what_it_is(library: RecordingLibrary) -> None:
-    with AnalogDiscovery() as ad2, pytest.raises(ValueError, match="could not convert"):
-        ad2.waveform(0, "not numbers", 1e-6)
 
 
 @pytest.mark.parametrize("deadline", [0.0, -1.0, float("nan"), float("inf")])
