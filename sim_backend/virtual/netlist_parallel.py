@@ -144,27 +144,26 @@ class _Run:
         pins = stimulus.pins
         word = netlist.word_dac.play(pins)
         bit = netlist.bit_dac.play(pins)
-        shown = np.asarray(pins.value) & (ADDRESS | 1 << GAIN)
-        turned = np.flatnonzero(shown[1:] != shown[:-1]) + 1
         lines = _merged(word[0], bit[0])
         n_word, n_bit = netlist.rig.shape
-        of_word, of_bit = (_held(lines, w[0]) for w in (word, bit))
-        driven, biased = word[1][of_word], bit[1][of_bit]
+        self._of = _held(lines, word[0]), _held(lines, bit[0])
+        self._outputs = word, bit
+        driven, biased = word[1][self._of[0]], bit[1][self._of[1]]
         self.word, self.bit = driven[:, :n_word], biased[:, :n_bit]
         self._reference = driven[:, REFERENCE_CHANNEL]
-        self._monitors = (
-            _monitored(driven, [word[2][k] for k in of_word]),
-            _monitored(biased, [bit[2][k] for k in of_bit]),
-        )
         widths = np.maximum(np.diff(lines, append=stimulus.end), 0.0)
         self._held = netlist.rig.live(self.word, self.bit, widths, stimulus.start)
-        self.time = lines if not turned.size else _merged(lines, pins.time[turned])
+        shown = np.asarray(pins.value) & (ADDRESS | 1 << GAIN)
+        turned = (shown[1:] != shown[:-1]).nonzero()[0] + 1
+        self.time = _merged(lines, pins.time[turned])
         self._line = _held(self.time, lines)
         self.pins = shown[_held(self.time, pins.time)]
 
     def pace(self, parts: ParallelParts) -> tuple[Array, Array]:
         """Return each step's time constant and how long it slews, s."""
         sense, dac = parts.sense, parts.dac
+        if len(self.time) == 1:
+            return np.array([sense.amplifier[self.pins[0] >> GAIN & 1]]), np.zeros(1)
         low = (self.pins >> GAIN & 1).astype(bool)
         amplifier = np.where(low, sense.amplifier[1], sense.amplifier[0])
         switched = np.full(len(self.time), sense.multiplexer)
@@ -192,7 +191,8 @@ class _Run:
         volts = np.zeros(len(steps))
         address = pins & ADDRESS
         monitor = address == MONITOR_INPUT
-        volts[monitor] = self._monitors[number][lines[monitor]]
+        if monitor.any():
+            volts[monitor] = self._monitored(number, lines[monitor])
         inputs = np.full(ADDRESS + 1, -1)
         inputs[: len(INPUTS[number])] = INPUTS[number]
         bit = inputs[address]
@@ -209,6 +209,16 @@ class _Run:
         low: Mask = (pins >> GAIN & 1).astype(bool)
         return self._netlist.amplifiers.output(bit, current, bias, low)
 
+    def _monitored(self, number: int, lines: Indices) -> Array:
+        """Return the voltage at a converter's monitor pin, V; 0 V while it shows nothing."""
+        _, outputs, channels = self._outputs[number]
+        return np.array(
+            [
+                0.0 if channels[k] is None else outputs[k, channels[k]]
+                for k in self._of[number][lines].tolist()
+            ]
+        )
+
 
 class _Multiplexer:
     """What one multiplexer shows at each step of a run."""
@@ -223,17 +233,16 @@ class _Multiplexer:
 
 def _merged(one: Array, other: Array) -> Array:
     """Return the times of both, ascending; of those that are too close the first."""
-    times = np.union1d(one, other)
-    return times[np.diff(times, prepend=-np.inf) > GLITCH] if len(times) > 1 else times
+    if len(one) <= 1 and (len(other) == 0 or (len(other) == 1 and other[0] == one[0])):
+        return one
+    times = np.sort(np.concatenate([one, other]))
+    kept = np.ones(len(times), bool)
+    kept[1:] = times[1:] - times[:-1] > GLITCH
+    return times[kept]
 
 
 def _held(times: Array, steps: Array) -> Indices:
     """Return which step holds right after each time."""
+    if len(steps) == 1:
+        return np.zeros(len(times), dtype=np.intp)
     return np.maximum(np.searchsorted(steps, times + GLITCH, side="right") - 1, 0)
-
-
-def _monitored(outputs: Array, channels: list[int | None]) -> Array:
-    """Return the voltage at a converter's monitor pin; 0 V while it shows nothing."""
-    return np.array(
-        [0.0 if n is None else row[n] for row, n in zip(outputs, channels, strict=True)]
-    )

@@ -152,7 +152,7 @@ class Rig:
         self._segment, self._lead = settings.line_resistance, lead
         self._damage = Damage.of(Faults() if faults is None else faults, self.shape)
         whole = self._damage.word.all() and self._damage.bit.all()
-        self._circuit = Circuit(self.shape, self._segment, lead) if whole else None
+        self._circuit = Circuit(self.shape, self._segment, lead, prepared=True) if whole else None
         self._circuits: OrderedDict[bytes, Circuit] = OrderedDict()
         self._onset = self._write_onset(1.0), -self._write_onset(-1.0)
         self._pending: list[tuple[Array, Array, Array]] = []
@@ -311,7 +311,7 @@ class Rig:
         key = mask.tobytes()
         circuit = self._circuits.pop(key, None)
         if circuit is None:
-            circuit = Circuit(self.shape, self._segment, self._lead)
+            circuit = Circuit(self.shape, self._segment, self._lead, prepared=True)
             while len(self._circuits) >= FACTORS:
                 self._circuits.popitem(last=False)
         self._circuits[key] = circuit
