@@ -244,6 +244,59 @@ class Sweep:
     flags: Flags
 
 
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One fact that a bench found out about itself, and whether it is as it should be.
+
+    Parameters
+    ----------
+    part
+        What was looked at: ``bit line 3``, ``multiplexer 1``, ``reference (10, 10)``.
+    what
+        What of it: ``offset``, ``gain``, ``address lines``.
+    passed
+        True if it is as it should be.
+    measured
+        In `unit`; NaN where there is no number to it.
+    low, high
+        What is allowed, in `unit`.
+    unit
+        SI, or text.
+    note
+        What is wrong and what to do about it, in words.
+    """
+
+    part: str
+    what: str
+    passed: bool
+    measured: float = float("nan")
+    low: float = float("nan")
+    high: float = float("nan")
+    unit: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Checkup:
+    """What a bench found out about itself, line by line and cell by cell.
+
+    Parameters
+    ----------
+    findings
+        In the order in which they were made.
+    conductances
+        Of every cell, S, shape of the array.
+    """
+
+    findings: tuple[Finding, ...]
+    conductances: Array
+
+    @property
+    def passed(self) -> bool:
+        """True if everything is as it should be."""
+        return all(finding.passed for finding in self.findings)
+
+
 class Backend(Protocol):
     """A bench: one crossbar array and what drives and reads it.
 

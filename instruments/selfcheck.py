@@ -1,0 +1,73 @@
+"""A bench looks at itself: which check and which calibration belong to which wiring."""
+
+from collections.abc import Callable, Iterator, Mapping
+
+from crossbar.backend import Array, BenchError, Checkup, Finding
+from instruments import check_parallel, check_switched
+from instruments.analog_discovery import AnalogDiscovery
+from instruments.calibrate import calibrate_parallel, calibrate_switched
+from instruments.check_findings import cell_findings
+from instruments.settings import HardwareSettings, ParallelTable
+
+
+def check(
+    ad2: AnalogDiscovery,
+    settings: HardwareSettings,
+    conductances: Callable[[], Array],
+    progress: Callable[[str, int, int], None],
+) -> Checkup:
+    """Return what an open bench finds out about itself.
+
+    Parameters
+    ----------
+    ad2
+        Open, the wiring open too.
+    settings
+        Of the bench.
+    conductances
+        Reads every cell the usual way, S.
+    progress
+        Called with the part, how much of it is done, and of how much.
+
+    Raises
+    ------
+    BenchError
+        If the selection is the switch board's: its check has no address pins to look at.
+    InstrumentError
+        If an instrument fails while it is asked.
+    """
+    findings: Iterator[Finding]
+    if isinstance(settings.wiring, ParallelTable):
+        findings = check_parallel.check_parallel(check_parallel.Probe(ad2, settings), progress)
+    else:
+        _by_pins(settings)
+        findings = check_switched.check_switched(check_switched.Probe(ad2, settings), progress)
+    found = list(findings)
+    seen = conductances()
+    return Checkup((*found, *cell_findings(seen)), seen)
+
+
+def calibrate(
+    ad2: AnalogDiscovery, settings: HardwareSettings, repeats: int
+) -> Mapping[str, list[float]]:
+    """Return the table ``[calibration]`` of an open bench.
+
+    Raises
+    ------
+    BenchError
+        If the bench has no reference, or selects by the switch board.
+    InstrumentError
+        If a gain is not credible.
+    """
+    if isinstance(settings.wiring, ParallelTable):
+        return calibrate_parallel(check_parallel.Probe(ad2, settings), repeats)
+    _by_pins(settings)
+    return calibrate_switched(check_switched.Probe(ad2, settings), repeats)
+
+
+def _by_pins(settings: HardwareSettings) -> None:
+    if not isinstance(settings.wiring, ParallelTable) and settings.wiring.select == "serial":
+        raise BenchError(
+            'the check and the calibration select by DIO; with select = "serial" use '
+            "`xbar bench scan`, and look at the references by hand"
+        )
