@@ -69,6 +69,12 @@ def _number(text: str, where: str, empty_allowed: bool) -> float:
     return value
 
 
+def check_output(output: Path | None) -> None:
+    """Raise `DataError` now for a file that could not be written when the work is done."""
+    if output is not None and not output.parent.is_dir():
+        raise DataError(f"{output} cannot be written: there is no folder {output.parent}")
+
+
 def write_matrix(path: Path, values: Array, comment: str) -> None:
     """Write a matrix as CSV, whole or not at all; the comment says what it is and its unit.
 

@@ -1,10 +1,10 @@
 """From a table of a TOML file to a frozen dataclass, strictly: a misspelt limit must not pass."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from difflib import get_close_matches
-from types import NoneType, UnionType
+from types import MappingProxyType, NoneType, UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
@@ -14,7 +14,12 @@ from crossbar.backend import BenchError
 T = TypeVar("T")
 
 
-def build(cls: type[T], table: Mapping[str, object], where: str) -> T:
+def build(
+    cls: type[T],
+    table: Mapping[str, object],
+    where: str,
+    given: Mapping[str, object] = MappingProxyType({}),
+) -> T:
     """Return the dataclass that a table describes; nested tables become nested dataclasses.
 
     Parameters
@@ -26,6 +31,8 @@ def build(cls: type[T], table: Mapping[str, object], where: str) -> T:
         numbers are taken for floats, nothing else is converted.
     where
         Name of the file and of the table, for the error.
+    given
+        Fields that do not come from the table: no key of it may be called so.
 
     Raises
     ------
@@ -36,7 +43,7 @@ def build(cls: type[T], table: Mapping[str, object], where: str) -> T:
     def refuse(value: object) -> object:
         raise BenchError(f"{where}: {value} is a date or a time, which no key takes")
 
-    model = _model(cls)
+    model = _model(cls, given)
     try:
         # JSON's rules are TOML's: pydantic's strict mode takes arrays for tuples and text for enums
         # there, and nowhere else.
@@ -47,16 +54,18 @@ def build(cls: type[T], table: Mapping[str, object], where: str) -> T:
         rest = f" (and {len(more)} more)" if more else ""
         raise BenchError(f"{where}: {_explain(first, cls)}{rest}") from problem
     try:
-        return _assemble(cls, checked)
+        return _assemble(cls, checked, given)
     except BenchError as problem:
         raise BenchError(f"{where}: {problem}") from problem
 
 
-def _model(cls: type[Any]) -> type[BaseModel]:
-    """Return a frozen pydantic model of a dataclass that forbids unknown keys."""
+def _model(cls: type[Any], given: Collection[str] = ()) -> type[BaseModel]:
+    """Return a frozen pydantic model of a dataclass that forbids unknown keys, and given ones."""
     hints = get_type_hints(cls)
     described: dict[str, Any] = {}
     for field in fields(cls):
+        if field.name in given:
+            continue
         kind = hints[field.name]
         if field.default is not MISSING:
             default: Any = field.default
@@ -86,9 +95,13 @@ def _table_of(kind: Any) -> Any:
     return _table_of(parts[0]) if parts else kind
 
 
-def _assemble(cls: type[T], checked: BaseModel) -> T:
-    values = {}
+def _assemble(
+    cls: type[T], checked: BaseModel, given: Mapping[str, object] = MappingProxyType({})
+) -> T:
+    values: dict[str, Any] = dict(given)
     for field in fields(cls):  # type: ignore[arg-type]  # T is a dataclass, which cannot be said
+        if field.name in given:
+            continue
         value = getattr(checked, field.name)
         kind = _table_of(get_type_hints(cls)[field.name])
         if isinstance(value, BaseModel):

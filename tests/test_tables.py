@@ -156,3 +156,9 @@ def test_keys_of_optional_and_repeated_tables_are_checked(
 ) -> None:
     with pytest.raises(BenchError, match=message):
         build(Shape, table, "f")
+
+
+def test_given_fields_are_no_keys_of_the_table() -> None:
+    assert build(Point, {"x": 1}, "f", given={"y": 5.0}) == Point(1.0, 5.0)
+    with pytest.raises(BenchError, match="unknown key 'y'"):
+        build(Point, {"x": 1, "y": 2}, "f", given={"y": 5.0})

@@ -34,7 +34,7 @@ from crossbar.cli.options import (
     StoreOption,
 )
 from crossbar.cli.output import bars, console, print_json
-from crossbar.matrices import read_matrix, write_matrix
+from crossbar.matrices import check_output, read_matrix, write_matrix
 from crossbar.programming.report import Status
 from crossbar.results import ProgramReport
 from crossbar.session import Session, session
@@ -92,7 +92,7 @@ def read(
     as_json: JsonOption = False,
 ) -> None:
     """Read the conductance of every cell."""
-    _check_output(output)
+    check_output(output)
     with _opened("read", bench, store, seed, array, repeats=repeats, wait=wait) as s:
         s.bench.backend.wait(wait)
         found = s.bench.crossbar().read(repeats)
@@ -164,7 +164,7 @@ def matmul(
 
     The currents are shown beside what the conductances, read cell by cell, predict.
     """
-    _check_output(output)
+    check_output(output)
     voltages = read_matrix(inputs)
     wanted = None if targets is None else _targets(targets, unit)
     settings = {"inputs": str(inputs), "targets": None if targets is None else str(targets)}
@@ -200,12 +200,6 @@ def _opened(
     description = load(bench) if array is None else remembering(load(bench), array)
     with session(description, store, experiment=command, settings=settings, seed=seed) as s:
         yield s
-
-
-def _check_output(output: Path | None) -> None:
-    """Raise `DataError` now for a file that could not be written when the work is done."""
-    if output is not None and not output.parent.is_dir():
-        raise DataError(f"{output} cannot be written: there is no folder {output.parent}")
 
 
 def _check_inputs(s: Session, voltages: Array, inputs: Path) -> None:
