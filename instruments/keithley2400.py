@@ -1,0 +1,540 @@
+"""Keithley 2400: source meter. PyMeasure's class, kept from what it does to a current limit.
+
+PyMeasure reads `current`, `voltage` and `resistance` by MEAS?, which sets the limit back to 105 uA
+and switches the output on. Here they go by READ?, and `WireGuard` refuses, on every path that
+PyMeasure's class has, what is outside the limits. Numbers in parentheses are pages of the user
+manual, 2400S-900-01. Current is not sourced.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+from pymeasure.adapters import Adapter
+from pymeasure.instruments.keithley import Keithley2400 as PyMeasureKeithley2400
+from pyvisa.highlevel import VisaLibraryBase
+
+from crossbar.backend import (
+    Ampere,
+    Array,
+    Flag,
+    InstrumentError,
+    LimitError,
+    Limits,
+    Ohm,
+    Second,
+    Sweep,
+    Volt,
+)
+from instruments.source_meter import (
+    CYCLES_PER_READING,
+    MAINS,
+    OVERFLOW,
+    check_compliance,
+    check_errors,
+    check_nplc,
+    check_sweep,
+    check_voltage,
+    confirm,
+    errors,
+    fitting_nplc,
+    live,
+    numbers,
+    spell,
+    step_through,
+    switch_off,
+)
+from instruments.timing import Monotonic, Timer
+from instruments.visa import Link
+from instruments.wire_guard import WireGuard, as_number, is_on
+
+log = logging.getLogger(__name__)
+
+RANGES: tuple[Volt, ...] = (0.2, 2.0, 20.0, 200.0)
+OVERRANGE = 1.05
+HIGH_VOLTAGE: Volt = 21.0
+"""Above it, 105 mA at most; below it, 1.05 A (specifications)."""
+LARGEST: tuple[Ampere, Ampere] = (1.05, 0.105)
+SMALLEST: Ampere = 1e-9
+"""0.1 % of the lowest current range (18-68)."""
+LIMIT_TOLERANCE = 1e-3
+"""Of the limit as read back, relative. # assumed"""
+LEVEL_TOLERANCE = (0.01, 0.02)
+"""Of the voltage measured against the one sourced, outside compliance: share, and V. # assumed"""
+OVERFLOWED, IN_COMPLIANCE, IN_RANGE_COMPLIANCE = 1 << 0, 1 << 3, 1 << 16
+"""Bits of a reading's status (18-47; the last from a clone's manual)."""
+POINTS_AT_MOST = 2500
+OFF_STATES = ("HIMP", "NORM", "ZERO", "GUAR")
+
+ASKED_OFF = "OUTP?"
+OFF = (
+    "OUTP OFF",
+    # In the middle of a sweep it hears nothing else.
+    "ABOR",
+    "OUTP OFF",
+    "SOUR:VOLT:MODE FIX",
+    "SOUR:VOLT 0",
+    "ARM:COUN 1",
+    "TRIG:COUN 1",
+)
+SETUP = (
+    "SOUR:FUNC VOLT",
+    # Otherwise the output goes on and off by itself with every reading.
+    "SOUR:CLE:AUTO OFF",
+    "FORM ASC",
+    # PyMeasure's own methods take these five.
+    "FORM:ELEM VOLT,CURR,RES,TIME,STAT",
+    "SENS:FUNC:CONC ON",
+    "SENS:FUNC 'VOLT','CURR'",
+    "SENS:RES:MODE MAN",
+)
+
+
+class Keithley2400(PyMeasureKeithley2400):  # type: ignore[misc]  # PyMeasure has no types
+    """A Keithley 2400 that sources voltage, within limits, and never sends MEAS? or CONF.
+
+    Parameters
+    ----------
+    resource
+        VISA address, or an adapter of PyMeasure's that is open already.
+    limits
+        What may be asked of it.
+    timer
+        Time; the computer's own clock if None.
+    deadline
+        Longest wait for a reply beyond what the measurement itself takes, s.
+    library
+        What ``pyvisa.ResourceManager`` takes.
+    interlock
+        True if the output-enable line is wired: the output then goes on only while it is closed.
+    off_state
+        What the output is while it is off: ``NORM`` drives 0 V, ``HIMP`` opens a relay, which
+        wears, ``ZERO``, ``GUAR``.
+
+    Raises
+    ------
+    LimitError
+        If there is no such off state.
+    """
+
+    def __init__(
+        self,
+        resource: str | Adapter,
+        limits: Limits,
+        *,
+        timer: Timer | None = None,
+        deadline: Second = 2.0,
+        library: str | VisaLibraryBase = "",
+        interlock: bool = False,
+        off_state: str = "NORM",
+    ) -> None:
+        if off_state not in OFF_STATES:
+            raise LimitError(f"{off_state!r} is not one of {', '.join(OFF_STATES)}")
+        self.link = Link(
+            resource, deadline=deadline, library=library, check=WireGuard(self._rules()).check
+        )
+        # Not PyMeasure's own constructor of this class: it talks to the instrument.
+        super(PyMeasureKeithley2400, self).__init__(self.link, "Keithley 2400")
+        self.found_on = False
+        self._limits = limits
+        self._timer = Monotonic() if timer is None else timer
+        self._interlock = interlock
+        self._off_state = off_state
+        self._identity: str | None = None
+        self._configured: tuple[Volt, Ampere, float] | None = None
+        self._level: Volt = 0.0
+        self._on = False
+
+    def __enter__(self) -> Self:
+        self.open()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        problem: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def open(self) -> None:
+        """Open the link and see what is there; an output that is on is switched off.
+
+        Raises
+        ------
+        InstrumentError
+            If nothing or something else answers.
+        """
+        if self._identity is not None:
+            return
+        self.link.open()
+        try:
+            found = self.identify()
+            if "2400" not in found:
+                raise InstrumentError(f"{self.link.name} is {found!r}, and not a 2400")
+            self._identity = found
+            if numbers(self.ask(ASKED_OFF), 1)[0] != 0:
+                self.found_on = True
+                log.warning("%s was found on, and is switched off", self.link.name)
+                self.safe()
+            for left in errors(self.link):
+                log.warning("%s had an error before it was opened: %s", self.link.name, left)
+        except BaseException:
+            self._identity = None
+            self.link.close()
+            raise
+
+    def close(self) -> None:
+        """Make safe and close; a second call does nothing."""
+        if self._identity is None:
+            return
+        try:
+            self.safe()
+        finally:
+            self._identity = None
+            self.link.close()
+
+    def shutdown(self) -> None:
+        """Make safe and close. PyMeasure's own asks first, and leaves it on if no reply comes."""
+        self.close()
+        super(PyMeasureKeithley2400, self).shutdown()
+
+    def identify(self) -> str:
+        """Return what the instrument calls itself: maker, model, serial number, firmware."""
+        return self.ask("*IDN?")
+
+    def ask(self, command: str, query_delay: Second | None = None) -> str:
+        """Return the reply to a question, as one exchange that no other thread gets between."""
+        return self.link.ask(command, query_delay or 0.0)
+
+    def safe(self) -> None:
+        """Switch the output off: OFF is written before anything is asked, then confirmed.
+
+        Raises
+        ------
+        InstrumentError
+            If it could not be confirmed, also over a link opened anew.
+        """
+        self._on = False
+        self._level = 0.0
+        # Whatever happened, ranges and limit are not taken on trust afterwards.
+        self._configured = None
+        switch_off(self.link, OFF, ASKED_OFF, self._identity or "")
+        self.write("*CLS")
+
+    def configure(
+        self, voltage: Volt, compliance: Ampere, *, nplc: float = 1.0, autorange: bool = True
+    ) -> None:
+        """Set ranges and current limit, read them back; the output is off before and after.
+
+        Parameters
+        ----------
+        voltage
+            Largest magnitude that will be sourced, V.
+        compliance
+            Largest magnitude of the current, A.
+        nplc
+            Integration time in cycles of the mains.
+        autorange
+            False keeps the current range that holds the compliance. A lower one would clamp the
+            current at its own end instead of at the limit.
+
+        Raises
+        ------
+        LimitError
+            If something is outside the limits or outside what the instrument can do.
+        InstrumentError
+            If it does not read back as it was set.
+        """
+        check_voltage(voltage, self._limits)
+        check_compliance(compliance, self._limits)
+        check_nplc(nplc)
+        check_power(voltage, compliance)
+        span = voltage_range(voltage)
+        with self.link.lock:
+            self.safe()
+            for command in SETUP:
+                self.write(command)
+            self.write(f"OUTP:SMOD {self._off_state}")
+            self.write(f"OUTP:ENAB {'ON' if self._interlock else 'OFF'}")
+            self.write(f"SENS:CURR:NPLC {spell(nplc)}")
+            self.write(f"SOUR:VOLT:RANG {spell(span)}")
+            # Autorange first: a fixed range from before may be too large for the new limit.
+            self.write("SENS:CURR:RANG:AUTO ON")
+            self.write(f"SENS:CURR:PROT {spell(compliance)}")
+            if not autorange:
+                self.write(f"SENS:CURR:RANG {spell(compliance)}")
+            self._confirm(span, compliance)
+            if self.ask("OUTP:SMOD?").strip() != self._off_state:
+                raise InstrumentError(f"{self.link.name} keeps another off state")
+            check_errors(self.link, "configuring")
+            self._configured = (span, compliance, nplc)
+
+    def energised(self) -> AbstractContextManager[None]:
+        """Switch the output on at 0 V for a block; it is off after it, whatever happens."""
+        return live(self._switch_on, self.safe)
+
+    def source(self, voltage: Volt) -> None:
+        """Drive a voltage, V, inside `energised`.
+
+        Raises
+        ------
+        LimitError
+            If it is outside the limits or outside what was configured.
+        InstrumentError
+            Outside `energised`, or if the link fails.
+        """
+        check_voltage(voltage, self._limits)
+        span, _, _ = self._in_force(on=True)
+        if not abs(voltage) <= span * OVERRANGE:
+            raise LimitError(f"{voltage} V is outside ±{span} V, the range that was configured")
+        with self.link.lock:
+            self._level = voltage
+            self.write(f"SOUR:VOLT {spell(voltage)}")
+
+    def measure(self) -> tuple[Volt, Ampere, Flag]:
+        """Return voltage, V, current, A, and what they say about themselves, inside `energised`.
+
+        Raises
+        ------
+        InstrumentError
+            If the voltage is not the one sourced, though not in compliance, or the link fails.
+        """
+        _, _, nplc = self._in_force(on=True)
+        with self.link.lock:
+            voltage, current, _, _, status = numbers(self.link.ask("READ?", reading_time(nplc)), 5)
+            tripped = numbers(self.ask("SENS:CURR:PROT:TRIP?"), 1)[0] != 0
+            level = self._level
+        return self._judged(voltage, current, int(status), level, tripped=tripped)
+
+    def sweep(
+        self, voltages: Array, compliance: Ampere, dwell: Second, *, nplc: float = 1.0
+    ) -> Sweep:
+        """Configure, energise, step through voltages, each checked as it is reached, and make safe.
+
+        Parameters are those of `SourceMeter.sweep`.
+
+        Raises
+        ------
+        LimitError
+            If something is outside the limits; nothing was sent.
+        InstrumentError
+            As for `measure`.
+        """
+        largest = check_sweep(voltages, compliance, dwell, self._limits)
+        chosen = fitting_nplc(nplc, dwell)
+        with self.link.lock:
+            self.configure(largest, compliance, nplc=chosen)
+            with self.energised():
+                found = step_through(self, voltages, dwell, reading_time(chosen), self._timer)
+                check_errors(self.link, "in a sweep")
+        return found
+
+    def internal_sweep(
+        self,
+        start: Volt,
+        stop: Volt,
+        points: int,
+        compliance: Ampere,
+        dwell: Second,
+        *,
+        nplc: float = 1.0,
+    ) -> Sweep:
+        """As `sweep`, over equal steps, timed by the instrument; the whole of it is one exchange.
+
+        Parameters are those of `SourceMeter.internal_sweep`.
+
+        Raises
+        ------
+        LimitError
+            If something is outside the limits; nothing was sent.
+        InstrumentError
+            As for `measure`.
+        """
+        ends = np.array([start, stop], dtype=np.float64)
+        largest = check_sweep(ends, compliance, dwell, self._limits)
+        if not (2 <= points <= POINTS_AT_MOST and start != stop):
+            raise LimitError(f"{points} points from {start} V to {stop} V are no sweep")
+        with self.link.lock:
+            self.configure(largest, compliance, nplc=nplc)
+            for command in (
+                f"SOUR:VOLT:STAR {spell(start)}",
+                f"SOUR:VOLT:STOP {spell(stop)}",
+                f"SOUR:VOLT:STEP {spell((stop - start) / (points - 1))}",
+                # The range that was configured, and the limit with it.
+                "SOUR:SWE:RANG FIX",
+                f"SOUR:DEL {spell(dwell)}",
+                f"TRIG:COUN {points}",
+                "SOUR:VOLT:MODE SWE",
+            ):
+                self.write(command)
+            with self.energised():
+                reply = self.link.ask("READ?", points * (dwell + reading_time(nplc)))
+                end = self._timer.now
+                check_errors(self.link, "in an internal sweep")
+        table = np.array(numbers(reply, 5 * points)).reshape(points, 5)
+        levels = np.linspace(start, stop, points)
+        judged = [
+            self._judged(row[0], row[1], int(row[4]), level, tripped=False)
+            for row, level in zip(table.tolist(), levels.tolist(), strict=True)
+        ]
+        found = np.array([point[:2] for point in judged], dtype=np.float64)
+        flags = np.array([point[2] for point in judged], dtype=np.uint8)
+        return Sweep(found[:, 0], found[:, 1], end - (table[-1, 3] - table[:, 3]), flags)
+
+    # What PyMeasure reads by MEAS?.
+
+    @property
+    def voltage(self) -> Volt:
+        """Voltage at the terminals now, V."""
+        return self.measure()[0]
+
+    @property
+    def current(self) -> Ampere:
+        """Current now, A."""
+        return self.measure()[1]
+
+    @property
+    def resistance(self) -> Ohm:
+        """Voltage over current now, ohm; NaN without current."""
+        voltage, current, _ = self.measure()
+        return voltage / current if current else float("nan")
+
+    # How it is done.
+
+    def _judged(
+        self, voltage: Volt, current: Ampere, status: int, level: Volt, *, tripped: bool
+    ) -> tuple[Volt, Ampere, Flag]:
+        limited = tripped or bool(status & (IN_COMPLIANCE | IN_RANGE_COMPLIANCE))
+        flags = Flag.COMPLIANCE if limited else Flag(0)
+        if not (abs(current) < OVERFLOW and abs(voltage) < OVERFLOW) or status & OVERFLOWED:
+            seen = voltage if abs(voltage) < OVERFLOW else float("nan")
+            return seen, float("nan"), flags | Flag.CLIPPED
+        share, least = LEVEL_TOLERANCE
+        if not limited and not abs(voltage - level) <= share * abs(level) + least:
+            raise InstrumentError(
+                f"{self.link.name} measures {voltage} V, was told {level} V, and does not limit"
+            )
+        return voltage, current, flags
+
+    def _in_force(self, *, on: bool) -> tuple[Volt, Ampere, float]:
+        if self._configured is None:
+            raise InstrumentError(f"{self.link.name} is not configured")
+        if on and not self._on:
+            raise InstrumentError(f"{self.link.name} is off; use `with meter.energised()`")
+        return self._configured
+
+    def _confirm(self, span: Volt, limit: Ampere) -> None:
+        if self.ask("SOUR:FUNC?").strip() != "VOLT":
+            raise InstrumentError(f"{self.link.name} does not source voltage")
+        found = numbers(self.ask("SOUR:VOLT:RANG?"), 1)[0]
+        if not span <= found <= span * OVERRANGE * (1 + LIMIT_TOLERANCE):
+            raise InstrumentError(f"{self.link.name} has the {found} V range, and not {span} V")
+        confirm(self.link, "SENS:CURR:PROT?", limit, LIMIT_TOLERANCE * limit)
+
+    def _switch_on(self) -> None:
+        if self._on:
+            raise InstrumentError(f"{self.link.name} is on already")
+        span, limit, _ = self._in_force(on=False)
+        with self.link.lock:
+            self._confirm(span, limit)
+            confirm(self.link, "SOUR:VOLT?", 0)
+            self._on = True
+            self.write("OUTP ON")
+            confirm(self.link, ASKED_OFF, 1)
+            # ROUT:TERM and a fixed range may have changed it on the way.
+            self._confirm(span, limit)
+            check_errors(self.link, "switching on")
+
+    # What may be sent, whoever writes it.
+
+    def _rules(self) -> dict[str, Callable[[Sequence[str]], None]]:
+        refused = (
+            *("SOUR:CURR", "SOUR:CURR:*", "SOUR:VOLT:CENT", "SOUR:VOLT:SPAN", "SOUR:LIST:CURR"),
+            *("SOUR:LIST:CURR:*", "SOUR:MEM:*", "*RCL", "SYST:PRES"),
+        )
+        levels = ("", ":TRIG", ":STAR", ":STOP")
+        return {
+            **dict.fromkeys(refused, self._refuse),
+            **{f"SOUR:VOLT{level}": self._check_level for level in levels},
+            "SOUR:LIST:VOLT": self._check_levels,
+            "SOUR:LIST:VOLT:APP": self._check_levels,
+            "SOUR:FUNC": self._check_function,
+            "SOUR:FUNC:MODE": self._check_function,
+            "SOUR:VOLT:RANG": self._check_range,
+            "SOUR:CLE:AUTO": self._check_automatic,
+            "CURR:PROT": self._check_limit,
+            "CURR:RANG": self._check_range,
+            "RES:MODE": self._check_ohms,
+            "OUTP": self._check_on,
+            "OUTP:STAT": self._check_on,
+            "*RST": self._forget,
+        }
+
+    def _check_level(self, given: Sequence[str]) -> None:
+        check_voltage(as_number(given), self._limits)
+
+    def _check_levels(self, given: Sequence[str]) -> None:
+        for text in given:
+            self._check_level([text])
+
+    def _check_limit(self, given: Sequence[str]) -> None:
+        check_compliance(abs(as_number(given)), self._limits)
+
+    def _check_function(self, given: Sequence[str]) -> None:
+        if [text.upper()[:4] for text in given] != ["VOLT"]:
+            raise LimitError("this bench sources voltage only")
+
+    def _check_range(self, given: Sequence[str]) -> None:
+        if self._on:
+            raise LimitError("another range may bring another limit; not while the output is on")
+
+    def _check_automatic(self, given: Sequence[str]) -> None:
+        if is_on(given):
+            raise LimitError("with automatic output-off, each reading switches the output on")
+
+    def _check_ohms(self, given: Sequence[str]) -> None:
+        if [text.upper()[:3] for text in given] != ["MAN"]:
+            raise LimitError("automatic ohms choose a current of their own")
+
+    def _check_on(self, given: Sequence[str]) -> None:
+        if is_on(given) and not self._on:
+            raise LimitError("the output goes on by `energised` only")
+
+    def _forget(self, given: Sequence[str]) -> None:
+        self._configured = None
+
+    def _refuse(self, given: Sequence[str]) -> None:
+        raise LimitError("what this would set is not known here, or outside what this bench does")
+
+
+def voltage_range(voltage: Volt) -> Volt:
+    """Return the smallest range that holds a voltage, V.
+
+    Raises
+    ------
+    LimitError
+        If none does.
+    """
+    for span in RANGES:
+        if abs(voltage) <= span:
+            return span
+    raise LimitError(f"{voltage} V is outside ±{RANGES[-1]} V, the largest range of a 2400")
+
+
+def check_power(voltage: Volt, compliance: Ampere) -> None:
+    """Raise `LimitError` if the instrument cannot limit to this current at this voltage."""
+    largest = LARGEST[abs(voltage) > HIGH_VOLTAGE]
+    if not SMALLEST <= compliance <= largest:
+        raise LimitError(
+            f"compliance {compliance} A is outside {SMALLEST} A to {largest} A of a 2400 at "
+            f"{voltage} V"
+        )
+
+
+def reading_time(nplc: float) -> Second:
+    """Return the longest that one reading takes, s: it measures current and voltage."""
+    return 2 * CYCLES_PER_READING * nplc / MAINS

@@ -1,0 +1,512 @@
+"""Keithley 6487: picoammeter and voltage source, on PyMeasure's `Instrument`.
+
+Numbers in parentheses are pages of its reference manual, 6487-901-01. Its limit is coarse: 25 uA,
+250 uA, 2.5 mA and 25 mA; a gentler one takes a 2400 or a series resistor. It measures current only,
+so the voltage of a reading is the one that it says it sources.
+"""
+
+import logging
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+from pymeasure.adapters import Adapter
+from pymeasure.instruments import Instrument, SCPIMixin
+from pyvisa.highlevel import VisaLibraryBase
+
+from crossbar.backend import (
+    Ampere,
+    Array,
+    Flag,
+    InstrumentError,
+    LimitError,
+    Limits,
+    Second,
+    Sweep,
+    Volt,
+)
+from instruments.source_meter import (
+    CYCLES_PER_READING,
+    MAINS,
+    OVERFLOW,
+    check_compliance,
+    check_errors,
+    check_nplc,
+    check_sweep,
+    check_voltage,
+    confirm,
+    errors,
+    fitting_nplc,
+    live,
+    numbers,
+    spell,
+    step_through,
+    switch_off,
+)
+from instruments.timing import Monotonic, Timer
+from instruments.visa import Link
+from instruments.wire_guard import WireGuard, as_number, is_on
+
+log = logging.getLogger(__name__)
+
+RANGES: tuple[Volt, ...] = (10.0, 50.0, 500.0)
+LIMITS: tuple[Ampere, ...] = (25e-6, 250e-6, 2.5e-3, 25e-3)
+"""Current limits of the source; the last on the 10 V range only (table 14-5)."""
+RESOLUTION = {10.0: 2e-4, 50.0: 1e-3, 500.0: 1e-2}
+"""Steps of the source, V. From memory: contract test."""
+OVERFLOWED, INTERLOCK_OPEN, IN_COMPLIANCE = 1 << 7, 1 << 11, 1 << 14
+"""Bits of the measurement condition register (9-16); a reading's own status has no compliance."""
+NEAR_LIMIT = 0.98
+"""Share of the limit that counts as compliance in an internal sweep, which has no flag for it."""
+POINTS_AT_MOST = 3000
+"""Length of the buffer. From memory: contract test."""
+LOWEST_RANGE: Ampere = 2e-9
+
+ASKED_OFF = "SOUR:VOLT:STAT?"
+OFF = (
+    "SOUR:VOLT:STAT OFF",
+    # With a sweep armed, the line above is refused with +840, and this is the only way off.
+    "SOUR:VOLT:SWE:ABOR",
+    "SOUR:VOLT:STAT OFF",
+    "SOUR:VOLT 0",
+    # They outlive a sweep, and the next READ? would take as many readings.
+    "ARM:COUN 1",
+    "TRIG:COUN 1",
+)
+SETUP = (
+    "FORM ASC",
+    "FORM:ELEM READ,TIME,STAT,VSO",
+    "ARM:SOUR IMM",
+    "TRIG:SOUR IMM",
+    "SENS:AVER OFF",
+    "SENS:MED OFF",
+    "SYST:ZCH OFF",
+)
+
+
+class Keithley6487(SCPIMixin, Instrument):  # type: ignore[misc]  # PyMeasure has no types
+    """A Keithley 6487.
+
+    Parameters
+    ----------
+    resource
+        VISA address, or an adapter of PyMeasure's that is open already.
+    limits
+        What may be asked of it.
+    timer
+        Time; the computer's own clock if None.
+    deadline
+        Longest wait for a reply beyond what the measurement itself takes, s.
+    library
+        What ``pyvisa.ResourceManager`` takes.
+    interlock
+        True if the interlock is wired: it is then used on the 10 V range too. The others need it.
+    """
+
+    def __init__(
+        self,
+        resource: str | Adapter,
+        limits: Limits,
+        *,
+        timer: Timer | None = None,
+        deadline: Second = 2.0,
+        library: str | VisaLibraryBase = "",
+        interlock: bool = False,
+    ) -> None:
+        rules = {
+            "SOUR:VOLT": self._check_level,
+            "SOUR:VOLT:SWE:STAR": self._check_level,
+            "SOUR:VOLT:SWE:STOP": self._check_level,
+            "SOUR:VOLT:ILIM": self._check_limit,
+            "SOUR:VOLT:RANG": self._check_range,
+            "SOUR:VOLT:STAT": self._check_on,
+            "SOUR:VOLT:SWE:INIT": self._check_on,
+            "*RST": self._forget,
+            "*RCL": self._refuse,
+            "SYST:PRES": self._refuse,
+        }
+        check = WireGuard(rules).check
+        self.link = Link(resource, deadline=deadline, library=library, check=check)
+        super().__init__(self.link, "Keithley 6487")
+        self.found_on = False
+        self._limits = limits
+        self._timer = Monotonic() if timer is None else timer
+        self._interlock = interlock
+        self._identity: str | None = None
+        self._configured: tuple[Volt, Ampere, float] | None = None
+        self._level: Volt = 0.0
+        self._on = False
+
+    def __enter__(self) -> Self:
+        self.open()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        problem: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def open(self) -> None:
+        """Open the link and see what is there; an output that is on is switched off.
+
+        Raises
+        ------
+        InstrumentError
+            If nothing or something else answers.
+        """
+        if self._identity is not None:
+            return
+        self.link.open()
+        try:
+            found = self.identify()
+            if "6487" not in found:
+                raise InstrumentError(f"{self.link.name} is {found!r}, and not a 6487")
+            self._identity = found
+            if numbers(self.ask(ASKED_OFF), 1)[0] != 0:
+                self.found_on = True
+                log.warning("%s was found on, and is switched off", self.link.name)
+                self.safe()
+            for left in errors(self.link):
+                log.warning("%s had an error before it was opened: %s", self.link.name, left)
+        except BaseException:
+            self._identity = None
+            self.link.close()
+            raise
+
+    def close(self) -> None:
+        """Make safe and close; a second call does nothing."""
+        if self._identity is None:
+            return
+        try:
+            self.safe()
+        finally:
+            self._identity = None
+            self.link.close()
+
+    def shutdown(self) -> None:
+        """Make safe and close, under the name that PyMeasure's procedures call."""
+        self.close()
+        super().shutdown()
+
+    def identify(self) -> str:
+        """Return what the instrument calls itself: maker, model, serial number, firmware."""
+        return self.ask("*IDN?")
+
+    def ask(self, command: str, query_delay: Second | None = None) -> str:
+        """Return the reply to a question, as one exchange that no other thread gets between."""
+        return self.link.ask(command, query_delay or 0.0)
+
+    def safe(self) -> None:
+        """Switch the output off: OFF is written before anything is asked, then confirmed.
+
+        Raises
+        ------
+        InstrumentError
+            If it could not be confirmed, also over a link opened anew.
+        """
+        self._on = False
+        self._level = 0.0
+        # Whatever happened, ranges and limit are not taken on trust afterwards.
+        self._configured = None
+        switch_off(self.link, OFF, ASKED_OFF, self._identity or "")
+        # The lines above leave errors behind where there was nothing to abort.
+        self.write("*CLS")
+
+    def configure(
+        self, voltage: Volt, compliance: Ampere, *, nplc: float = 1.0, autorange: bool = True
+    ) -> None:
+        """Set ranges and current limit, read them back; the output is off before and after.
+
+        Parameters
+        ----------
+        voltage
+            Largest magnitude that will be sourced, V.
+        compliance
+            Largest magnitude of the current, A; the limit is the next one at or below it.
+        nplc
+            Integration time in cycles of the mains.
+        autorange
+            False keeps the current range that holds the compliance.
+
+        Raises
+        ------
+        LimitError
+            If something is outside the limits or outside what the instrument can do.
+        InstrumentError
+            If it does not read back as it was set.
+        """
+        check_voltage(voltage, self._limits)
+        check_compliance(compliance, self._limits)
+        check_nplc(nplc)
+        span, limit = voltage_range(voltage), limit_below(compliance, voltage_range(voltage))
+        with self.link.lock:
+            self.safe()
+            for command in (*SETUP, f"SENS:CURR:NPLC {spell(nplc)}"):
+                self.write(command)
+            if autorange:
+                self.write("SENS:CURR:RANG:AUTO ON")
+            else:
+                self.write(f"SENS:CURR:RANG {spell(min(compliance, 20e-3))}")
+            self.write(f"SOUR:VOLT:INT {'ON' if self._interlock else 'OFF'}")
+            # The range first: each has a limit of its own, and a new range brings it along.
+            self.write(f"SOUR:VOLT:RANG {spell(span)}")
+            self.write(f"SOUR:VOLT:ILIM {spell(limit)}")
+            self._confirm(span, limit)
+            confirm(self.link, "SYST:ZCH?", 0)
+            check_errors(self.link, "configuring")
+            self._configured = (span, limit, nplc)
+
+    def zero(self) -> None:
+        """Measure the meter's own offset and subtract it from now on; the output is off.
+
+        Raises
+        ------
+        InstrumentError
+            If the instrument reports an error.
+        """
+        with self.link.lock:
+            self.safe()
+            for command in ("SYST:ZCH ON", f"SENS:CURR:RANG {LOWEST_RANGE:g}", "INIT"):
+                self.write(command)
+            self.link.ask("*OPC?", 1.0)
+            for command in ("SYST:ZCOR:ACQ", "SYST:ZCOR ON", "SENS:CURR:RANG:AUTO ON"):
+                self.write(command)
+            self.write("SYST:ZCH OFF")
+            confirm(self.link, "SYST:ZCOR?", 1)
+            check_errors(self.link, "correcting its zero")
+
+    def energised(self) -> AbstractContextManager[None]:
+        """Switch the output on at 0 V for a block; it is off after it, whatever happens."""
+        return live(self._switch_on, self.safe)
+
+    def source(self, voltage: Volt) -> None:
+        """Drive a voltage, V, inside `energised`.
+
+        Raises
+        ------
+        LimitError
+            If it is outside the limits or outside what was configured.
+        InstrumentError
+            Outside `energised`, or if the link fails.
+        """
+        check_voltage(voltage, self._limits)
+        span, _, _ = self._in_force(on=True)
+        if not abs(voltage) <= span:
+            raise LimitError(f"{voltage} V is outside ±{span} V, the range that was configured")
+        with self.link.lock:
+            self._level = voltage
+            self.write(f"SOUR:VOLT {spell(voltage)}")
+
+    def measure(self) -> tuple[Volt, Ampere, Flag]:
+        """Return voltage, V, current, A, and what they say about themselves, inside `energised`.
+
+        Raises
+        ------
+        InstrumentError
+            If the interlock is open, the source is not where it was put, or the link fails.
+        """
+        span, _, nplc = self._in_force(on=True)
+        with self.link.lock:
+            reply = self.link.ask("READ?", reading_time(nplc))
+            current, _, _, voltage = numbers(reply, 4)
+            condition = int(numbers(self.ask("STAT:MEAS:COND?"), 1)[0])
+            if condition & INTERLOCK_OPEN:
+                raise InstrumentError(f"{self.link.name}: the interlock is open, nothing is driven")
+            self._check_sourced(voltage, self._level, span)
+        flags = Flag.COMPLIANCE if condition & IN_COMPLIANCE else Flag(0)
+        if not abs(current) < OVERFLOW or condition & OVERFLOWED:
+            return voltage, float("nan"), flags | Flag.CLIPPED
+        return voltage, current, flags
+
+    def sweep(
+        self, voltages: Array, compliance: Ampere, dwell: Second, *, nplc: float = 1.0
+    ) -> Sweep:
+        """Configure, energise, step through voltages, each checked as it is reached, and make safe.
+
+        Parameters are those of `SourceMeter.sweep`.
+
+        Raises
+        ------
+        LimitError
+            If something is outside the limits; nothing was sent.
+        InstrumentError
+            As for `measure`.
+        """
+        largest = check_sweep(voltages, compliance, dwell, self._limits)
+        chosen = fitting_nplc(nplc, dwell)
+        with self.link.lock:
+            self.configure(largest, compliance, nplc=chosen)
+            with self.energised():
+                found = step_through(self, voltages, dwell, reading_time(chosen), self._timer)
+                check_errors(self.link, "in a sweep")
+        return found
+
+    def internal_sweep(
+        self,
+        start: Volt,
+        stop: Volt,
+        points: int,
+        compliance: Ampere,
+        dwell: Second,
+        *,
+        nplc: float = 1.0,
+    ) -> Sweep:
+        """As `sweep`, over equal steps, timed by the instrument; the whole of it is one exchange.
+
+        Parameters are those of `SourceMeter.internal_sweep`. A current near the limit counts as
+        compliance.
+
+        Raises
+        ------
+        LimitError
+            If something is outside the limits; nothing was sent.
+        InstrumentError
+            As for `measure`.
+        """
+        ends = np.array([start, stop], dtype=np.float64)
+        largest = check_sweep(ends, compliance, dwell, self._limits)
+        if not (2 <= points <= POINTS_AT_MOST and start != stop):
+            raise LimitError(f"{points} points from {start} V to {stop} V are no sweep")
+        levels = np.linspace(start, stop, points)
+        with self.link.lock:
+            self.configure(largest, compliance, nplc=nplc)
+            with live(lambda: self._arm(start, stop, points, dwell), self.safe):
+                span, limit, _ = self._in_force(on=True)
+                reply = self.link.ask("READ?", points * (dwell + reading_time(nplc)))
+                end = self._timer.now
+                check_errors(self.link, "in an internal sweep")
+        table = np.array(numbers(reply, 4 * points)).reshape(points, 4)
+        for voltage, level in zip(table[:, 3], levels, strict=True):
+            self._check_sourced(float(voltage), float(level), span)
+        return self._swept(table, limit, end)
+
+    # How it is done.
+
+    def _swept(self, table: Array, limit: Ampere, end: Second) -> Sweep:
+        current, time, _, voltage = table.T
+        flags = np.where(np.abs(current) >= NEAR_LIMIT * limit, Flag.COMPLIANCE, 0)
+        lost = ~(np.abs(current) < OVERFLOW)
+        flags[lost] |= Flag.CLIPPED
+        seen = np.where(lost, np.nan, current)
+        return Sweep(voltage.copy(), seen, end - (time[-1] - time), flags.astype(np.uint8))
+
+    def _in_force(self, *, on: bool) -> tuple[Volt, Ampere, float]:
+        if self._configured is None:
+            raise InstrumentError(f"{self.link.name} is not configured")
+        if on and not self._on:
+            raise InstrumentError(f"{self.link.name} is off; use `with meter.energised()`")
+        return self._configured
+
+    def _confirm(self, span: Volt, limit: Ampere) -> None:
+        confirm(self.link, "SOUR:VOLT:RANG?", span)
+        confirm(self.link, "SOUR:VOLT:ILIM?", limit, 1e-3 * limit)
+
+    def _switch_on(self) -> None:
+        if self._on:
+            raise InstrumentError(f"{self.link.name} is on already")
+        span, limit, _ = self._in_force(on=False)
+        with self.link.lock:
+            self._confirm(span, limit)
+            confirm(self.link, "SOUR:VOLT?", 0)
+            self._check_interlock()
+            self._on = True
+            self.write("SOUR:VOLT:STAT ON")
+            confirm(self.link, ASKED_OFF, 1)
+            check_errors(self.link, "switching on")
+
+    def _arm(self, start: Volt, stop: Volt, points: int, dwell: Second) -> None:
+        span, limit, _ = self._in_force(on=False)
+        # Only whole steps run: a step rounded up would lose the last one.
+        step = np.floor(abs(stop - start) / (points - 1) * 1e9) / 1e9
+        for command in (
+            f"SOUR:VOLT:SWE:STAR {spell(start)}",
+            f"SOUR:VOLT:SWE:STOP {spell(stop)}",
+            f"SOUR:VOLT:SWE:STEP {spell(float(step))}",
+            f"SOUR:VOLT:SWE:DEL {spell(dwell)}",
+            f"ARM:COUN {points}",
+        ):
+            self.write(command)
+        self._confirm(span, limit)
+        self._check_interlock()
+        check_errors(self.link, "before an internal sweep")
+        self._on = True
+        self.write("SOUR:VOLT:SWE:INIT")
+        # It picks its range from start and stop, and the range brings its own limit.
+        self._confirm(span, limit)
+
+    def _check_interlock(self) -> None:
+        if numbers(self.ask("SOUR:VOLT:INT:FAIL?"), 1)[0] != 0:
+            raise InstrumentError(f"{self.link.name}: the interlock is open")
+
+    def _check_sourced(self, voltage: Volt, level: Volt, span: Volt) -> None:
+        if not abs(voltage - level) <= RESOLUTION[span]:
+            raise InstrumentError(f"{self.link.name} sources {voltage} V, and was told {level} V")
+
+    # What may be sent, whoever writes it.
+
+    def _check_level(self, given: Sequence[str]) -> None:
+        check_voltage(as_number(given), self._limits)
+
+    def _check_limit(self, given: Sequence[str]) -> None:
+        limit = as_number(given)
+        check_compliance(limit, self._limits)
+        if not np.isclose(limit, LIMITS, rtol=1e-6, atol=0).any():
+            raise LimitError(f"{limit} A would snap to another limit, which may be above it")
+
+    def _check_range(self, given: Sequence[str]) -> None:
+        if self._on:
+            raise LimitError("another range brings another limit; not while the output is on")
+
+    def _check_on(self, given: Sequence[str]) -> None:
+        if is_on(given) and not self._on:
+            raise LimitError("the output goes on by `energised` only")
+
+    def _forget(self, given: Sequence[str]) -> None:
+        self._configured = None
+
+    def _refuse(self, given: Sequence[str]) -> None:
+        raise LimitError("what this would set is not known here")
+
+
+def voltage_range(voltage: Volt) -> Volt:
+    """Return the smallest range that holds a voltage, V.
+
+    Raises
+    ------
+    LimitError
+        If none does.
+    """
+    for span in RANGES:
+        if abs(voltage) <= span:
+            return span
+    raise LimitError(f"{voltage} V is outside ±{RANGES[-1]} V, the largest range of a 6487")
+
+
+def limit_below(compliance: Ampere, span: Volt) -> Ampere:
+    """Return the largest current limit that is not above a compliance, A.
+
+    The instrument itself would take the closest, and make 250 uA of 80 uA.
+
+    Raises
+    ------
+    LimitError
+        If the compliance is below the smallest limit, 25 uA.
+    """
+    allowed = LIMITS if span <= RANGES[0] else LIMITS[:-1]
+    fitting = [limit for limit in allowed if limit <= compliance * (1 + 1e-9)]
+    if not fitting:
+        raise LimitError(
+            f"compliance {compliance} A is below 25 uA, the smallest limit of a 6487; a 2400 or a "
+            "series resistor limits more gently"
+        )
+    return fitting[-1]
+
+
+def reading_time(nplc: float) -> Second:
+    """Return the longest that one reading takes, s."""
+    return CYCLES_PER_READING * nplc / MAINS

@@ -1,0 +1,328 @@
+"""What every source meter can do here, and the procedures that they share."""
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from typing import Protocol
+
+import numpy as np
+
+from crossbar.backend import (
+    Ampere,
+    Array,
+    Flag,
+    InstrumentError,
+    LimitError,
+    Limits,
+    Second,
+    Sweep,
+    Volt,
+)
+from instruments.timing import Timer
+from instruments.visa import Link
+
+log = logging.getLogger(__name__)
+
+MAINS = 50.0
+"""Lowest mains frequency, Hz: an integration time is at most ``nplc / MAINS``."""
+NPLC = (0.01, 10.0)
+"""Shortest and longest integration that both instruments take; both manuals."""
+CYCLES_PER_READING = 3.0
+"""Integrations in one reading with autozero: signal, zero and reference; 2400S-900-01, 3."""
+OVERFLOW = 9e36
+"""A reading beyond it is none: overflow is 9.9E37 in one manual, 9.91E37 in another."""
+ERRORS_AT_MOST = 32
+
+
+class SourceMeter(Protocol):
+    """A voltage source with a current limit and a meter.
+
+    Constructors talk to nothing; ``with`` opens and, however it is left, makes safe and closes.
+    """
+
+    found_on: bool
+    """True if the output was on when the instrument was opened; it was switched off then."""
+
+    def open(self) -> None:
+        """Open the link and see what is there; an output that is on is switched off."""
+        ...
+
+    def close(self) -> None:
+        """Make safe and close; a second call does nothing."""
+        ...
+
+    def identify(self) -> str:
+        """Return what the instrument calls itself: maker, model, serial number, firmware."""
+        ...
+
+    def configure(
+        self, voltage: Volt, compliance: Ampere, *, nplc: float = 1.0, autorange: bool = True
+    ) -> None:
+        """Set ranges and current limit, read them back; the output is off before and after.
+
+        Parameters
+        ----------
+        voltage
+            Largest magnitude that will be sourced, V.
+        compliance
+            Largest magnitude of the current, A. The limit in force is never above it.
+        nplc
+            Integration time in cycles of the mains.
+        autorange
+            False keeps the current range that holds the compliance.
+        """
+        ...
+
+    def energised(self) -> AbstractContextManager[None]:
+        """Switch the output on at 0 V for a block; it is off after it, whatever happens."""
+        ...
+
+    def source(self, voltage: Volt) -> None:
+        """Drive a voltage, V, inside `energised`."""
+        ...
+
+    def measure(self) -> tuple[Volt, Ampere, Flag]:
+        """Return voltage, V, current, A, and what they say about themselves, inside `energised`.
+
+        An overflow is NaN and CLIPPED.
+        """
+        ...
+
+    def sweep(
+        self, voltages: Array, compliance: Ampere, dwell: Second, *, nplc: float = 1.0
+    ) -> Sweep:
+        """Configure, energise, step through voltages, each checked as it is reached, and make safe.
+
+        Parameters
+        ----------
+        voltages
+            V, shape ``(n,)``, visited in order.
+        compliance
+            As for `configure`.
+        dwell
+            Time at each point, s, the reading included. A point lasts longer where the shortest
+            reading does, or the link; the times of the sweep tell.
+        nplc
+            At most; less where a reading would not fit into the dwell.
+        """
+        ...
+
+    def internal_sweep(
+        self,
+        start: Volt,
+        stop: Volt,
+        points: int,
+        compliance: Ampere,
+        dwell: Second,
+        *,
+        nplc: float = 1.0,
+    ) -> Sweep:
+        """As `sweep`, over equal steps, timed by the instrument; the whole of it is one exchange.
+
+        Parameters
+        ----------
+        start, stop
+            First and last voltage, V.
+        points
+            At least two.
+        compliance
+            As for `configure`.
+        dwell
+            Time at each point before its reading, s.
+        nplc
+            As for `configure`.
+        """
+        ...
+
+    def safe(self) -> None:
+        """Switch the output off: OFF is written before anything is asked, then confirmed.
+
+        Raises
+        ------
+        InstrumentError
+            If it could not be confirmed, also over a link opened anew.
+        """
+        ...
+
+
+def check_voltage(voltage: Volt, limits: Limits) -> None:
+    """Raise `LimitError` if a voltage is outside the limits, or no number."""
+    if not abs(voltage) <= limits.voltage:
+        raise LimitError(f"{voltage} V is outside ±{limits.voltage} V")
+
+
+def check_compliance(compliance: Ampere, limits: Limits) -> None:
+    """Raise `LimitError` if a current limit is outside the limits, or no number."""
+    if not 0 < compliance <= limits.current:
+        raise LimitError(f"compliance {compliance} A is outside 0 to {limits.current} A")
+
+
+def check_sweep(voltages: Array, compliance: Ampere, dwell: Second, limits: Limits) -> Volt:
+    """Return the largest magnitude of a sweep's voltages.
+
+    Raises
+    ------
+    LimitError
+        If anything in it is outside the limits, or no number, or it has no points.
+    """
+    if not np.size(voltages):
+        raise LimitError("a sweep without points")
+    largest = float(np.max(np.abs(voltages)))
+    check_voltage(largest, limits)
+    check_compliance(compliance, limits)
+    if not 0 < dwell <= limits.width_max:
+        raise LimitError(f"dwell {dwell} s is outside 0 to {limits.width_max} s")
+    return largest
+
+
+def check_nplc(nplc: float) -> None:
+    """Raise `LimitError` if an integration time is outside what the instruments take."""
+    if not NPLC[0] <= nplc <= NPLC[1]:
+        raise LimitError(f"{nplc} NPLC is outside {NPLC[0]} to {NPLC[1]}")
+
+
+def spell(value: float) -> str:
+    """Return a number as it is sent: more digits than any source has, and no more."""
+    return f"{value:.9g}"
+
+
+def numbers(reply: str, count: int) -> list[float]:
+    """Return the numbers of a reply.
+
+    Raises
+    ------
+    InstrumentError
+        If there are more, fewer, or others than numbers.
+    """
+    try:
+        found = [float(text) for text in reply.split(",")]
+    except ValueError as problem:
+        raise InstrumentError(f"{reply!r} are not {count} numbers") from problem
+    if len(found) != count:
+        raise InstrumentError(f"{reply!r} are not {count} numbers")
+    return found
+
+
+def confirm(link: Link, question: str, wanted: float, tolerance: float = 0.0) -> None:
+    """Raise `InstrumentError` unless the reply to a question is the number that was set."""
+    (found,) = numbers(link.ask(question), 1)
+    if not abs(found - wanted) <= tolerance:
+        raise InstrumentError(f"{link.name}: {question} is {found:g}, and was set to {wanted:g}")
+
+
+def check_errors(link: Link, after: str) -> None:
+    """Raise `InstrumentError` with everything that is in the instrument's error queue."""
+    found = errors(link)
+    if found:
+        raise InstrumentError(f"{link.name}, {after}: {'; '.join(found)}")
+
+
+def errors(link: Link) -> list[str]:
+    """Take the errors out of the instrument's queue."""
+    found: list[str] = []
+    while len(found) < ERRORS_AT_MOST:
+        reply = link.ask("SYST:ERR?")
+        code, _, _ = reply.partition(",")
+        if not code.lstrip("+-").isdigit():
+            raise InstrumentError(f"{link.name}: {reply!r} is no entry of an error queue")
+        if int(code) == 0:
+            break
+        found.append(reply)
+    return found
+
+
+def switch_off(link: Link, commands: Sequence[str], question: str, identity: str) -> None:
+    """Switch an output off: write first, then ask, then open the link anew and do both again.
+
+    Parameters
+    ----------
+    link
+        To the instrument.
+    commands
+        That switch it off.
+    question
+        Whose reply is 0 when it is off.
+    identity
+        Who must be at the other end of a link that was opened anew.
+
+    Raises
+    ------
+    InstrumentError
+        If it could not be confirmed.
+    """
+    with link.lock:
+        try:
+            _write_off(link, commands)
+            confirm(link, question, 0)
+        except InstrumentError as problem:
+            log.warning("%s: off is not confirmed: %s; opening it anew", link.name, problem)
+        else:
+            return
+        try:
+            link.reopen()
+            _write_off(link, commands)
+            found = link.ask("*IDN?")
+            if found != identity:
+                raise InstrumentError(f"{found!r} is there now, and {identity!r} was")
+            confirm(link, question, 0)
+        except InstrumentError as problem:
+            raise InstrumentError(
+                f"could not confirm that the output of {link.name} is off, take it as live: "
+                f"{problem}"
+            ) from problem
+
+
+def _write_off(link: Link, commands: Sequence[str]) -> None:
+    for command in commands:
+        link.write(command)
+    if not link.in_step:
+        # It may be busy with what it was asked last, and hear nothing until then.
+        link.interrupt()
+        for command in commands:
+            link.write(command)
+
+
+@contextmanager
+def live(switch_on: Callable[[], None], safe: Callable[[], None]) -> Iterator[None]:
+    """Switch on for a block, and make safe after it, whatever happens, also while switching on."""
+    try:
+        switch_on()
+        yield
+    finally:
+        safe()
+
+
+def step_through(
+    meter: SourceMeter, voltages: Array, dwell: Second, reading: Second, timer: Timer
+) -> Sweep:
+    """Return a sweep of a meter that is energised, point by point.
+
+    Parameters
+    ----------
+    meter
+        Energised.
+    voltages
+        V, shape ``(n,)``.
+    dwell
+        Time at each point, s.
+    reading
+        What of it a reading takes, s.
+    timer
+        Time.
+    """
+    points: list[tuple[Volt, Ampere, Second, Flag]] = []
+    for voltage in voltages:
+        begin = timer.now
+        meter.source(float(voltage))
+        timer.sleep(begin + dwell - reading - timer.now)
+        seen, current, flags = meter.measure()
+        timer.sleep(begin + dwell - timer.now)
+        points.append((seen, current, timer.now, flags))
+    table = np.array([point[:3] for point in points], dtype=np.float64)
+    marks = np.array([point[3] for point in points], dtype=np.uint8)
+    return Sweep(table[:, 0], table[:, 1], table[:, 2], marks)
+
+
+def fitting_nplc(nplc: float, dwell: Second) -> float:
+    """Return the integration time that leaves half of a dwell to settle, or the shortest."""
+    return max(min(nplc, dwell / 2 * MAINS / CYCLES_PER_READING), NPLC[0])
