@@ -108,8 +108,8 @@ class AnalogDiscovery:
     serial
         Of the device to be opened; `None` takes the only one there is.
     config
-        Device configuration by number; it decides over the sizes of the buffers. 0 is the only
-        one of an AD2 with both the longest patterns and 4096 samples per waveform.
+        Device configuration by number; it decides over the sizes of the buffers. In 0 an AD2 holds
+        8192 samples per record, 4096 per waveform and 1024 bits per pattern.
     timer
         What waiting is done by.
     deadline

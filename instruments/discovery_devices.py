@@ -21,7 +21,7 @@ from instruments.discovery_errors import translated
 Step = tuple[str, Callable[..., None], tuple[object, ...]]
 
 _SHUT_DOWN = 2  # value of the parameter OnClose: pydwf 1.1.19, DwfDeviceParameter.OnClose
-_ACTIVE = (DwfState.Wait, DwfState.Running)
+_ACTIVE = (DwfState.Armed, DwfState.Wait, DwfState.Running)
 
 
 @dataclass(frozen=True, slots=True)
