@@ -95,7 +95,8 @@ class ParallelWiring:
 
     def close(self) -> None:
         """Bring every line to 0 V; the DACs keep their own supply, so that it has to be said."""
-        self._runner.send([ZERO])
+        # Twice: an interrupted frame may have left a word half sent.
+        self._runner.send([ZERO, ZERO])
 
     def read(self, cells: Cells, voltage: Volt) -> Reading:
         """Return one read current per cell; all other lines are at 0 V.

@@ -46,6 +46,7 @@ class FakeParallel:
         self._wanted: Mapping[int, Pattern | Square] = {}
         self._acquisition: Acquisition | None = None
         self._record: Array | None = None
+        self._armed = False
 
     def open(self) -> None:
         self.calls.append("open")
@@ -71,12 +72,12 @@ class FakeParallel:
 
     def arm(self) -> None:
         self.calls.append("arm")
-        self._record = None
+        self._record, self._armed = None, True
 
     def run_patterns(self, duration: float) -> None:
         self.calls.append("run")
         if self.failing is not None:
-            failing, self.failing = self.failing, None
+            failing, self.failing, self._armed = self.failing, None, False
             raise failing
         self._play(duration)
 
@@ -116,7 +117,8 @@ class FakeParallel:
         words, lines = self.conductances.shape
         driven, biased = (word[:, :words] - 0x8000) * LSB, (bit[:, :lines] - 0x8000) * LSB
         self._live(driven, biased, data.interval)
-        if self._acquisition is not None:
+        if self._armed:
+            self._armed = False
             self._record = self._observe(driven, biased, data.interval)
 
     def _live(self, word: Array, bit: Array, interval: float) -> None:
