@@ -27,6 +27,8 @@ LEVEL_ERROR: Volt = 0.03
 GAIN_ERROR = 0.02
 """Part of the voltage that passes besides; assumed: four times the manual's 0.5 %."""
 
+_STEADY = {low: Pattern.of([int(low)], 1e-6, idle=Idle.HIGH) for low in (False, True)}
+
 
 class CellRuns:
     """Runs of an Analog Discovery 2 whose W1 and amplifier are switched to one cell at a time.
@@ -71,7 +73,14 @@ class CellRuns:
             seen[part] = self._scan_part(slots[part])
         return seen
 
-    def pulse(self, plan: PulseRead, pair: tuple[int, int], drive: Array, bias: Volt) -> Array:
+    def pulse(
+        self,
+        plan: PulseRead,
+        pair: tuple[int, int],
+        voltage: Volt,
+        read_voltage: Volt,
+        bias: Volt,
+    ) -> Array:
         """Play a pulse with its verify read; return outputs, V, shape ``(2, 2)``.
 
         Parameters
@@ -80,8 +89,8 @@ class CellRuns:
             Of the waveform.
         pair
             Word address and bit address.
-        drive
-            Voltages of pulse and read, V.
+        voltage, read_voltage
+            Of the pulse and of the read, V.
         bias
             Of the rails during the pulse, V.
 
@@ -92,9 +101,8 @@ class CellRuns:
         """
         enabled = self._selector.select(*pair)
         patterns = {**enabled, self._gain: _gain_in_pulse(plan)}
-        voltage, read_voltage = float(drive[0]), float(drive[1])
-        drive_samples = plan.drive(voltage, read_voltage, bias)
-        waveforms = drive_samples, plan.bias(bias) if bias else None
+        drive = plan.drive(voltage, read_voltage, bias)
+        waveforms = drive, plan.bias(bias) if bias else None
         w1, seen = self._triggered(patterns, waveforms, plan, WIDE)
         self._check(plan.levels(w1), np.array([voltage, 0.0, read_voltage]))
         return plan.cut(seen)
@@ -110,10 +118,10 @@ class CellRuns:
             V, shape ``(2, 2)``: W1 and the amplifier's output, each in the lead and in the dwell.
         """
         enabled = self._selector.select(*pair)
-        gain = Pattern.of([int(low_gain)], TICK * plan.interval, idle=Idle.HIGH)
         waveforms = plan.drive(voltage), plan.bias(bias) if bias else None
         watched = self._span if abs(voltage) <= FINE_PART * self._span / 2 else WIDE
-        record = self._triggered({**enabled, self._gain: gain}, waveforms, plan, watched)
+        patterns = {**enabled, self._gain: _STEADY[low_gain]}
+        record = self._triggered(patterns, waveforms, plan, watched)
         means = plan.cut(record)
         self._check(means[0], np.array([0.0, voltage]))
         return means

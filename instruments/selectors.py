@@ -13,6 +13,9 @@ from instruments.scans import address_bits
 from instruments.settings import SwitchBoardTable, SwitchedTable
 from instruments.slots import Slots
 
+ENABLED = Pattern.of([1], 1e-6)
+"""High during a run, low between runs; one object, so that it is known to be unchanged."""
+
 
 class Selector(Protocol):
     """What selects a word line and a bit line; lines go by their addresses or channels."""
@@ -109,8 +112,7 @@ class PinSelector:
         self.release()
 
     def close(self) -> None:
-        """Select nothing; the pins are the Analog Discovery's to release."""
-        self.release()
+        """Do nothing: the Analog Discovery releases its pins."""
 
     def parts(self, slots: Slots, capacity: int) -> Iterator[Indices]:
         """Yield the slots in order, as many as a run holds."""
@@ -122,12 +124,12 @@ class PinSelector:
         lines = len(self._table.word_address), len(self._table.bit_address)
         patterns = _stepping(slots.word.tobytes(), slots.bit.tobytes(), lines, interval)
         stepped = dict(zip(self._address, patterns, strict=True))
-        return {**stepped, self._table.enable: Pattern.of([1], interval)}
+        return {**stepped, self._table.enable: ENABLED}
 
     def select(self, word: int, bit: int) -> Mapping[int, Pattern]:
         """Set the address pins; the enable pin follows the run."""
         self._ad2.pins(self._mask, self._levels(word, bit))
-        return {self._table.enable: Pattern.of([1], 1e-6)}
+        return {self._table.enable: ENABLED}
 
     def hold(self, word: int, bit: int, *, relay: bool) -> None:
         """Set all pins for good."""

@@ -128,13 +128,16 @@ class Superposition:
         mean = parts[:, : self.zeros].mean(axis=(0, 1))
         return np.broadcast_to(mean, parts.shape).reshape(outputs.shape)
 
-    def sum(self, currents: Array) -> Array:
-        """Return the current of each vector and bit line, A, from the currents of all slots."""
+    def sum(self, currents: Array, *, offset_free: bool = False) -> Array:
+        """Return the current of each vector and bit line, A, from the currents of all slots.
+
+        `offset_free` takes the offset out of it altogether.
+        """
         parts = currents.reshape(self.vectors, self.levels, len(self.bits))
         zero, driven = parts[:, : self.zeros], parts[:, self.zeros :]
         offset = zero.mean(axis=(0, 1))
         total: Array = (driven - offset).sum(axis=1) + zero.mean(axis=1)
-        return total
+        return total - offset if offset_free else total
 
     def any(self, flags: Flags) -> Flags:
         """Return the flags of each vector and bit line: those of all its slots together."""

@@ -1,8 +1,8 @@
 """The wirings of one cell at a time: changeovers with rails, or floating lines."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
-from functools import lru_cache, partial
+from contextlib import ExitStack
+from functools import lru_cache
 
 import numpy as np
 
@@ -11,9 +11,7 @@ from crossbar.backend import (
     Array,
     BenchError,
     Cells,
-    Flag,
     Indices,
-    InstrumentError,
     Limits,
     Reading,
     Second,
@@ -22,25 +20,19 @@ from crossbar.backend import (
     Volt,
 )
 from instruments.analog_discovery import AnalogDiscovery
-from instruments.cell_runs import MOST, W1, W2, CellRuns
-from instruments.pulse_read import SHORTEST, Margins, PulseRead
-from instruments.scans import Steps, ticks
-from instruments.selectors import BoardSelector, PinSelector, Selector
+from instruments.cell_runs import W1, W2, CellRuns
+from instruments.cell_sweep import CellSweep
+from instruments.pulse_read import PulseRead
 from instruments.settings import HardwareSettings, SwitchedTable
 from instruments.slots import Slots, Superposition, read_slots
 from instruments.sneak import SneakError, typical_sneak_error
-from instruments.staircase import Measured, Point, held_below
-from instruments.switch_board import SwitchBoard
+from instruments.source_meter import SourceMeter
+from instruments.switched_parts import keithley_path, limits_within, margins, selector
 from instruments.timing import Timer
 from instruments.wiring import Sensing
 
 SUPPLY_RISE: Second = 1e-2
 """From switching the supplies on until the switches work; assumed."""
-ROOM = 0.8
-"""Part of the high gain's full scale that a sweep point is expected to stay below to be taken
-there; assumed."""
-READ_PART = 0.95
-"""Part of scope 1's range that a scan's level may use, so that it can be checked; assumed."""
 UNBOUNDED = 1 << 40
 """Slots of a run that are sorted into runs of one selection each afterwards."""
 LEAST_TYPICAL: Siemens = 2e-6
@@ -69,6 +61,8 @@ class SwitchedWiring:
         The Analog Discovery 2.
     timer
         What waiting is done by.
+    meter
+        The source meter, not open yet; by default the one of the settings.
 
     Raises
     ------
@@ -77,7 +71,11 @@ class SwitchedWiring:
     """
 
     def __init__(
-        self, settings: HardwareSettings, discovery: AnalogDiscovery, timer: Timer
+        self,
+        settings: HardwareSettings,
+        discovery: AnalogDiscovery,
+        timer: Timer,
+        meter: SourceMeter | None = None,
     ) -> None:
         if not isinstance(settings.wiring, SwitchedTable):
             raise BenchError(f"wiring {settings.wiring.kind!r} is neither switched nor mux")
@@ -85,24 +83,26 @@ class SwitchedWiring:
         self._table = settings.wiring
         self._ad2 = discovery
         self._timer = timer
-        self._limits = _within(settings)
-        self._selector = _selector(settings, discovery, settings.wiring)
+        self._limits = limits_within(settings)
+        self._selector = selector(settings, discovery, self._table)
         self._words, self._bits = self._selector.addresses(settings.array.shape)
-        sense, timing = settings.sense, settings.timing
-        self._sensing = Sensing(sense, settings.calibration, settings.array.bit_lines)
+        self._sensing = Sensing(settings.sense, settings.calibration, settings.array.bit_lines)
         self._rail = settings.schemes.levels[0]
-        self._steps = Steps.of(max(sense.settle, timing.switch), sense.average)
-        lead = max(timing.switch, timing.bias_lead if self._rail else 0.0)
-        margins = Margins(
-            ticks(lead), ticks(timing.dead_time), ticks(timing.line_settle), self._steps
-        )
+        around = margins(settings)
+        self._steps = around.steps
         self._runs = CellRuns(
-            discovery, self._selector, sense, self._steps, self._limits.read_voltage
+            discovery, self._selector, settings.sense, self._steps, self._limits.read_voltage
         )
         self._plan: Callable[[Second], PulseRead] = lru_cache(maxsize=64)(
-            lambda width: PulseRead.fitting(width, margins)
+            lambda width: PulseRead.fitting(width, around)
         )
-        self._lead = margins.lead
+        in_series = 2 * self._table.r_on
+        self._sweep = CellSweep(
+            self._runs, self._sensing, settings.sense, around, self._rail, in_series, timer
+        )
+        self._keithley = keithley_path(settings, self._selector, timer, meter)
+        reads = self._keithley is not None and self._keithley.reads
+        self._reader = self._keithley if reads else None
 
     @property
     def limits(self) -> Limits:
@@ -110,7 +110,9 @@ class SwitchedWiring:
         return self._limits
 
     def open(self) -> None:
-        """Bring W1 and W2 to 0 V and select nothing, then switch on the supplies."""
+        """Bring every source to 0 V and select nothing, then switch on the supplies."""
+        if self._keithley is not None:
+            self._keithley.open()
         for channel in (W1, W2):
             self._ad2.quiet(channel)
         self._selector.open()
@@ -119,20 +121,22 @@ class SwitchedWiring:
         self._timer.sleep(SUPPLY_RISE)
 
     def close(self) -> None:
-        """Bring W1 and W2 to 0 V, then open every switch; each is tried whatever fails."""
-        problems = []
-        for step in (self._ad2.safe, self._selector.close):
-            try:
-                step()
-            except InstrumentError as problem:
-                problems.append(str(problem))
-        if problems:
-            raise InstrumentError("; ".join(problems))
+        """Bring every source to 0 V, then open every switch; each is tried whatever fails."""
+        with ExitStack() as last_first:
+            last_first.callback(self._selector.close)
+            if self._keithley is not None:
+                last_first.callback(self._keithley.close)
+            last_first.callback(self._ad2.safe)
 
     def read(self, cells: Cells, voltage: Volt) -> Reading:
-        """Return one read current per cell, in as few runs as there is room for."""
+        """Return one read current per cell, in as few runs as there is room for.
+
+        With a Keithley that reads, each current is its own; it has no offset.
+        """
         if not len(cells):
             return Reading(np.empty(0), np.empty(0, dtype=np.uint8))
+        if self._reader is not None:
+            return self._reader.read(list(zip(*self._addresses(cells), strict=True)), voltage)
         most = max(1, self._steps.capacity - self._settings.array.bit_lines)
         high, low = np.empty(len(cells)), np.empty(len(cells))
         for part in np.array_split(np.arange(len(cells)), -(-len(cells) // most)):
@@ -146,18 +150,26 @@ class SwitchedWiring:
     def pulse(self, cells: Cells, voltages: Array, widths: Array, read_voltage: Volt) -> Reading:
         """Apply one pulse per cell, in order, each with its verify read in the same waveform.
 
+        With a Keithley that reads, its read follows each pulse instead, once the relay is thrown.
+
         Raises
         ------
         LimitError
             If a width cannot be made within 0.1 %; nothing was driven then.
         """
         plans = [self._plan(width) for width in widths.tolist()]
-        words, bits = self._words[cells.word].tolist(), self._bits[cells.bit].tolist()
-        drives = np.stack([voltages, np.full(len(cells), read_voltage)], axis=1)
-        biases = (self._rail * voltages).tolist()
-        seen = np.empty((len(cells), 2, 2))
-        for k, plan in enumerate(plans):
-            seen[k] = self._runs.pulse(plan, (words[k], bits[k]), drives[k], biases[k])
+        after = 0.0 if self._reader is not None else read_voltage
+        seen, verified = np.empty((len(cells), 2, 2)), []
+        for k, pair in enumerate(zip(*self._addresses(cells), strict=True)):
+            voltage = float(voltages[k])
+            seen[k] = self._runs.pulse(plans[k], pair, voltage, after, self._rail * voltage)
+            if self._reader is not None:
+                verified.append(self._reader.read([pair], read_voltage))
+        if verified:
+            return Reading(
+                np.concatenate([reading.current for reading in verified]),
+                np.concatenate([reading.flags for reading in verified]),
+            )
         low = self._referred(seen[:, 1, 1], seen[:, 0], cells.bit)
         return self._sensing.reading(seen[:, 1, 0], low, cells.bit)
 
@@ -188,7 +200,10 @@ class SwitchedWiring:
     ) -> Sweep:
         """Apply each voltage for `dwell`, measured in its second half, with 0 V between the points.
 
-        Unselected lines follow the write scheme; what the rails drive through the bit line is
+        With a Keithley that sweeps, its compliance is its own, and it holds each point until the
+        next; unselected lines are at 0 V then, or float.
+
+        Otherwise they follow the write scheme; what the rails drive through the bit line is
         measured before each point and taken out. The compliance is software, see
         `instruments.staircase`; each attempt at a point takes a dwell.
 
@@ -199,20 +214,10 @@ class SwitchedWiring:
         InstrumentError
             If a current cannot be brought below the compliance.
         """
-        plan = Point.fitting(dwell, self._lead, self._steps)
-        points, times = [], np.empty(len(voltages))
-        conductance = 0.0
-        for k, asked in enumerate(voltages.tolist()):
-            point, lowered = held_below(
-                compliance, asked, conductance, partial(self._point, plan, cell, conductance)
-            )
-            if point.voltage:
-                conductance = abs(point.current / point.voltage)
-            flags = point.flags | (Flag.COMPLIANCE if lowered else 0)
-            points.append((point.voltage, point.current, flags))
-            times[k] = self._timer.now
-        table = np.array(points, dtype=np.float64).reshape(-1, 3)
-        return Sweep(table[:, 0], table[:, 1], times, table[:, 2].astype(np.uint8))
+        pair = int(self._words[cell[0]]), int(self._bits[cell[1]])
+        if self._keithley is not None and self._keithley.sweeps:
+            return self._keithley.sweep(pair, voltages, compliance, dwell)
+        return self._sweep.sweep(pair, cell[1], voltages, compliance, dwell)
 
     def describe(self) -> Mapping[str, object]:
         """Return what is particular to this wiring, in plain values."""
@@ -228,11 +233,15 @@ class SwitchedWiring:
         }
         if self._settings.switch_board is not None:
             instruments["switch_board"] = self._settings.switch_board.port
+        compliance = "software: a current is seen after it has flowed for a dwell"
+        if self._keithley is not None:
+            instruments["keithley"] = self._keithley.describe()
+            compliance = "the Keithley's" if self._keithley.sweeps else compliance
         described: dict[str, object] = {
             "read_scheme": "floating" if self._floating else "grounded",
             "write_scheme": "floating" if self._floating else self._settings.schemes.write,
             "select": self._table.select,
-            "compliance": "software: a current is seen after it has flowed for a dwell",
+            "compliance": compliance,
             "instruments": instruments,
         }
         error = self.sneak_error()
@@ -256,6 +265,9 @@ class SwitchedWiring:
     def _floating(self) -> bool:
         return self._table.kind == "mux"
 
+    def _addresses(self, cells: Cells) -> tuple[list[int], list[int]]:
+        return self._words[cells.word].tolist(), self._bits[cells.bit].tolist()
+
     def _referred(self, low: Array, zero: Array, bits: Indices) -> Array:
         return self._sensing.referred(low, zero[:, 0], zero[:, 1], bits)
 
@@ -265,45 +277,6 @@ class SwitchedWiring:
         seen = self._runs.scan(Slots(self._words[lines.word], self._bits[lines.bit], lines.level))
         low = self._referred(seen[:, 1], runs.zero(seen), lines.bit)
         reading = self._sensing.reading(seen[:, 0], low, lines.bit)
-        count = len(vectors)
-        return Reading(runs.sum(reading.current)[:count], runs.any(reading.flags)[:count])
-
-    def _point(
-        self, plan: Point, cell: tuple[int, int], conductance: Siemens, voltage: Volt
-    ) -> Measured:
-        """Take one point, at the high gain if the conductance seen last promises that it fits."""
-        sense, bias = self._settings.sense, self._rail * voltage
-        pair = int(self._words[cell[0]]), int(self._bits[cell[1]])
-        expected = conductance * abs(voltage)
-        # The rails drive a current of their own through the bit line: the low gain holds more.
-        gains = [True] if bias or not 0 < expected < ROOM * sense.full_scale[0] else [False, True]
-        for low_gain in gains:
-            w1, seen = self._runs.point(plan, pair, voltage, bias, low_gain=low_gain)
-            clipped = bool((np.abs(seen) >= sense.largest).any())
-            if not clipped:
-                break
-        baseline, total = self._sensing.current(seen, cell[1], low_gain=low_gain)
-        current = float(total - baseline)
-        # The lead's 0 V is W1's own: the difference is free of scope 1's offset.
-        across = float(w1[1] - w1[0]) - 2 * self._table.r_on * current
-        return Measured(across, current, Flag.CLIPPED if clipped else 0)
-
-
-def _within(settings: HardwareSettings) -> Limits:
-    """Return the bench's limits, or this wiring's where those are stricter."""
-    limits = settings.limits
-    return replace(
-        limits,
-        voltage=min(limits.voltage, MOST),
-        read_voltage=min(limits.read_voltage, READ_PART * settings.sense.range / 2),
-        width_min=max(limits.width_min, SHORTEST),
-    )
-
-
-def _selector(
-    settings: HardwareSettings, discovery: AnalogDiscovery, table: SwitchedTable
-) -> Selector:
-    board = settings.switch_board
-    if table.select == "dio" or board is None:  # the settings saw to it that there is a board
-        return PinSelector(discovery, table)
-    return BoardSelector(SwitchBoard(board.port, deadline=board.deadline), board)
+        # A Keithley's reads have no offset: a multiply must not have one beside them.
+        product = runs.sum(reading.current, offset_free=self._reader is not None)
+        return Reading(product[: len(vectors)], runs.any(reading.flags)[: len(vectors)])

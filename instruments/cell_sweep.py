@@ -1,0 +1,120 @@
+"""A sweep of one cell by W1 and the amplifier, point by point, its compliance in software."""
+
+from functools import partial
+
+import numpy as np
+
+from crossbar.backend import Ampere, Array, Flag, Ohm, Second, Siemens, Sweep, Volt
+from instruments.cell_runs import CellRuns
+from instruments.pulse_read import Margins
+from instruments.settings import SenseTable
+from instruments.staircase import Measured, Point, held_below
+from instruments.timing import Timer
+from instruments.wiring import Sensing
+
+ROOM = 0.8
+"""Part of the high gain's full scale that a point is expected to stay below to be taken there;
+assumed."""
+
+
+class CellSweep:
+    """Sweeps of single cells.
+
+    Parameters
+    ----------
+    runs
+        Of the instrument.
+    sensing
+        From amplifier outputs to currents.
+    sense
+        The amplifier.
+    margins
+        Its lead comes before each point.
+    rail
+        Of the rails' bias, as a part of the voltage.
+    in_series
+        Resistance of both switches, ohm.
+    timer
+        Of the times of a sweep.
+    """
+
+    def __init__(
+        self,
+        runs: CellRuns,
+        sensing: Sensing,
+        sense: SenseTable,
+        margins: Margins,
+        rail: float,
+        in_series: Ohm,
+        timer: Timer,
+    ) -> None:
+        self._runs = runs
+        self._sensing = sensing
+        self._sense = sense
+        self._margins = margins
+        self._rail = rail
+        self._in_series = in_series
+        self._timer = timer
+
+    def sweep(
+        self,
+        pair: tuple[int, int],
+        bit: int,
+        voltages: Array,
+        compliance: Ampere,
+        dwell: Second,
+    ) -> Sweep:
+        """Apply each voltage for `dwell`, measured in its second half.
+
+        Parameters
+        ----------
+        pair
+            Word address and bit address of the cell.
+        bit
+            Its bit line.
+        voltages
+            V, shape ``(n,)``.
+        compliance
+            A.
+        dwell
+            s.
+
+        Raises
+        ------
+        LimitError
+            If the dwell is too short to measure in.
+        InstrumentError
+            If a current cannot be brought below the compliance.
+        """
+        plan = Point.fitting(dwell, self._margins.lead, self._margins.steps)
+        points, times = [], np.empty(len(voltages))
+        conductance = 0.0
+        for k, asked in enumerate(voltages.tolist()):
+            measure = partial(self._point, plan, pair, bit, conductance)
+            point, lowered = held_below(compliance, asked, conductance, measure)
+            if point.voltage:
+                conductance = abs(point.current / point.voltage)
+            flags = point.flags | (Flag.COMPLIANCE if lowered else 0)
+            points.append((point.voltage, point.current, flags))
+            times[k] = self._timer.now
+        table = np.array(points, dtype=np.float64).reshape(-1, 3)
+        return Sweep(table[:, 0], table[:, 1], times, table[:, 2].astype(np.uint8))
+
+    def _point(
+        self, plan: Point, pair: tuple[int, int], bit: int, conductance: Siemens, voltage: Volt
+    ) -> Measured:
+        """Take one point, at the high gain if the conductance seen last promises that it fits."""
+        bias = self._rail * voltage
+        expected = conductance * abs(voltage)
+        # The rails drive a current of their own through the bit line: the low gain holds more.
+        safe = not bias and 0 < expected < ROOM * self._sense.full_scale[0]
+        for low_gain in (False, True) if safe else (True,):
+            w1, seen = self._runs.point(plan, pair, voltage, bias, low_gain=low_gain)
+            clipped = bool((np.abs(seen) >= self._sense.largest).any())
+            if not clipped:
+                break
+        baseline, total = self._sensing.current(seen, bit, low_gain=low_gain)
+        current = float(total - baseline)
+        # The lead's 0 V is W1's own: the difference is free of scope 1's offset.
+        across = float(w1[1] - w1[0]) - self._in_series * current
+        return Measured(across, current, Flag.CLIPPED if clipped else 0)
