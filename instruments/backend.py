@@ -23,6 +23,7 @@ from crossbar.backend import (
 )
 from instruments import selfcheck
 from instruments.analog_discovery import AnalogDiscovery
+from instruments.requests import checked_inputs, checked_pulses, checked_read, checked_sweep
 from instruments.settings import HardwareSettings, assumed
 from instruments.timing import Monotonic, Timer
 from instruments.wiring import Wiring
@@ -143,8 +144,7 @@ class HardwareBackend:
             If a cell or the voltage is outside the limits.
         """
         self._check_open()
-        cells.check(self._shape)
-        _inside("read voltage", np.float64(voltage), self._limits.read_voltage, "V")
+        checked_read(cells, voltage, self._shape, self._limits)
         return self._perform(self._wiring.read, cells, voltage)
 
     def pulse(self, cells: Cells, voltages: Array, widths: Array, read_voltage: Volt) -> Reading:
@@ -156,16 +156,8 @@ class HardwareBackend:
             If anything is outside the limits or not a number, or a width is not possible.
         """
         self._check_open()
-        cells.check(self._shape)
-        amplitudes = _row("voltages", voltages, len(cells))
-        spans = _row("widths", widths, len(cells))
-        limits = self._limits
-        _inside("pulse voltage", amplitudes, limits.voltage, "V")
-        _inside("read voltage", np.float64(read_voltage), limits.read_voltage, "V")
-        if not np.all((spans >= limits.width_min) & (spans <= limits.width_max)):
-            raise LimitError(
-                f"a pulse width is outside {limits.width_min:g} s to {limits.width_max:g} s"
-            )
+        checked_read(cells, read_voltage, self._shape, self._limits)
+        amplitudes, spans = checked_pulses(cells, voltages, widths, self._shape, self._limits)
         return self._perform(self._wiring.pulse, cells, amplitudes, spans, read_voltage)
 
     def drive(self, voltages: Array) -> Reading:
@@ -177,12 +169,7 @@ class HardwareBackend:
             If the shape is not ``(batch, n_word)``, or a voltage is outside the limits.
         """
         self._check_open()
-        inputs = np.asarray(voltages, dtype=np.float64)
-        if inputs.ndim != 2 or inputs.shape[1] != self._shape[0]:
-            raise LimitError(
-                f"voltages of shape {inputs.shape} do not drive (batch, {self._shape[0]}) lines"
-            )
-        _inside("a voltage to multiply by", inputs, self._limits.read_voltage, "V")
+        inputs = checked_inputs(voltages, self._shape[0], self._limits)
         return self._perform(self._wiring.drive, inputs)
 
     def sweep(
@@ -196,16 +183,7 @@ class HardwareBackend:
             If anything is outside the limits or not a number, or a dwell is not possible.
         """
         self._check_open()
-        Cells.of([cell]).check(self._shape)
-        points = _row("voltages", voltages, np.size(voltages))
-        limits = self._limits
-        _inside("sweep voltage", points, limits.voltage, "V")
-        if not 0 < compliance <= limits.current:
-            raise LimitError(
-                f"compliance {compliance} A is outside 0 A (excluded) to {limits.current:g} A"
-            )
-        if not 0 < dwell <= limits.width_max:
-            raise LimitError(f"dwell {dwell} s is outside 0 s (excluded) to {limits.width_max:g} s")
+        points = checked_sweep(cell, voltages, compliance, dwell, self._shape, self._limits)
         swept = self._perform(self._wiring.sweep, cell, points, compliance, dwell)
         return Sweep(swept.voltage, swept.current, swept.time - self._start, swept.flags)
 
@@ -323,20 +301,8 @@ class HardwareBackend:
             "shape": list(self._shape),
             "line_resistance": settings.array.line_resistance,
             "limits": asdict(self._limits),
+            "sense": asdict(settings.sense),
+            "timing": asdict(settings.timing),
             "assumed": assumed(settings),
         }
         return plain if self._closed is not None else plain | dict(self._wiring.describe())
-
-
-def _row(name: str, values: Array, count: int) -> Array:
-    array = np.asarray(values, dtype=np.float64)
-    if array.shape != (count,):
-        raise LimitError(f"{name} of shape {array.shape} do not fit {count} pulses or points")
-    return array
-
-
-def _inside(name: str, values: Array | np.float64, largest: float, unit: str) -> None:
-    """Raise `LimitError` if a magnitude is above a limit, or not a number."""
-    beyond = np.abs(values).max(initial=0.0)
-    if not beyond <= largest:
-        raise LimitError(f"{name}: {beyond:g} {unit} is outside ±{largest:g} {unit}")

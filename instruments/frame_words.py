@@ -8,10 +8,7 @@ import numpy as np
 from crossbar.backend import Array
 from instruments import ltc2668
 from instruments.frames import Layout
-from instruments.ltc2668 import Codes, Command
-
-ZERO = ltc2668.word(Command.WRITE_TO_ALL_UPDATE_ALL, 0, ltc2668.MIDDLE)
-"""The word that brings every output to 0 V at once."""
+from instruments.ltc2668 import ZERO, Codes, Command
 
 
 def multiply_words(layout: Layout, codes: Codes, channels: Codes) -> Codes:

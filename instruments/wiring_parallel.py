@@ -21,8 +21,8 @@ from crossbar.backend import (
 from instruments import frame_plans, ltc2668
 from instruments.analog_discovery import AnalogDiscovery
 from instruments.frame_runner import FrameRunner, Prepared
-from instruments.frame_words import ZERO, Pulses, equal_runs, multiply_words, pulse_words
-from instruments.ltc2668 import Codes, Command
+from instruments.frame_words import Pulses, equal_runs, multiply_words, pulse_words
+from instruments.ltc2668 import ZERO, Codes, Command
 from instruments.settings import HardwareSettings, ParallelTable
 from instruments.staircase import Measured, held_below
 from instruments.timing import Timer

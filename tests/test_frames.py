@@ -6,8 +6,9 @@ import pytest
 from frame_decoder import ZERO_CODE, decode
 from instruments import frame_plans, ltc2668
 from instruments.frame_plans import Pace
-from instruments.frame_words import ZERO, Pulses, multiply_words, pulse_words
+from instruments.frame_words import Pulses, multiply_words, pulse_words
 from instruments.frames import BITS, CELLS, WORDS, Layout
+from instruments.ltc2668 import ZERO
 
 PACE = Pace(period=10, lead=2e-5, step=2e-5, dead=2e-5, inputs=5)
 CHANNELS = np.array([3, 1, 4, 15, 9, 2, 6, 5, 0, 8])
