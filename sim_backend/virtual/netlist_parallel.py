@@ -90,7 +90,8 @@ class ParallelNetlist:
             raise BenchError(f"this wiring has {LINES} word lines and {LINES} bit lines")
         self._parts = ParallelParts() if parts is None else parts
         wrong = Faults() if faults is None else faults
-        self.rig = Rig(settings, faults=wrong)
+        edge = self._parts.dac.slew, self._parts.dac.time_constant
+        self.rig = Rig(settings, edge=edge, faults=wrong)
         rng, count = self.rig.rng, settings.bit_lines
         self.amplifiers = Amplifiers(self._parts.sense, settings.tia, count, wrong, rng)
         self.word_dac = Ltc2668(WORD_PINS, self._parts.dac, rng)

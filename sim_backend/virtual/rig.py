@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import bisect
 
-from crossbar.backend import Array, Indices, LimitError, Mask, Second, Volt
+from crossbar.backend import Array, Indices, LimitError, Mask, Ohm, Second, Volt
 from sim_backend.array import Circuit, Solution
 from sim_backend.devices.device import Device
 from sim_backend.settings import SimulationSettings
@@ -34,6 +34,9 @@ PENDING_DOSE: Second = 1e-6
 
 PENDING_SEGMENTS = 1024
 """Segments whose stress may wait."""
+
+EDGE, EDGE_POINTS = 10.0, 96
+"""Time constants of an edge that count, and points on it."""
 
 FACTORS = 128
 """Circuits kept, one per set of driven terminals: a scan with floating lines needs one per cell."""
@@ -130,6 +133,8 @@ class Rig:
         What the array is made of; converters, times and schemes are not used.
     lead
         Resistance between each terminal and its line, ohm.
+    edge
+        Slope, V/s, and time constant, s, with which the lines follow: they shorten a write.
     faults
         What is wrong with it.
     rng
@@ -141,7 +146,8 @@ class Rig:
         self,
         settings: SimulationSettings,
         *,
-        lead: float = 0.0,
+        lead: Ohm = 0.0,
+        edge: tuple[float, Second] | None = None,
         faults: Faults | None = None,
         rng: np.random.Generator | None = None,
     ) -> None:
@@ -149,6 +155,7 @@ class Rig:
         self.shape = (settings.word_lines, settings.bit_lines)
         self.device: Device = settings.device.build(self.shape, self.rng)
         self.now: Second = 0.0
+        self._edge = edge
         self._segment, self._lead = settings.line_resistance, lead
         self._damage = Damage.of(Faults() if faults is None else faults, self.shape)
         whole = self._damage.word.all() and self._damage.bit.all()
@@ -370,7 +377,33 @@ class Rig:
 
     def _write(self, G: Array, word: Array, bit: Array, width: Second, start: Second) -> None:
         for _, _, solution in self.solved(G, word, bit):
-            self.stressed(solution.voltage[0], width, start)
+            seen = solution.voltage[0]
+            if self._edge is not None:
+                width = self._effective(float(seen.flat[np.abs(seen).argmax()]), width)
+            self.stressed(seen, width, start)
+
+    def _effective(self, voltage: Volt, width: Second) -> Second:
+        """Return how long the full voltage would do what a pulse with its edges does, s.
+
+        The pulse rises from 0 V at its beginning and falls to 0 V from its end on.
+        """
+        slew, constant = self._edge or (np.inf, 0.0)
+        ramp = max(abs(voltage) / slew - constant, 0.0)
+        left = constant / (constant + ramp)
+        age = np.linspace(0.0, ramp + EDGE * constant, EDGE_POINTS)
+        to_go = np.where(
+            age < ramp,
+            1.0 - age * (1.0 - left) / (ramp or 1.0),
+            left * np.exp(-np.maximum(age - ramp, 0.0) / constant),
+        )
+        rates = self.device.stress(voltage * np.concatenate([1.0 - to_go, to_go, [1.0]]))
+        if rates[-1] == 0.0:
+            return width
+        rising, falling = (rates[:-1] / rates[-1]).reshape(2, -1)
+        part = age <= width
+        done = float(np.trapezoid(rising[part], age[part])) + max(width - float(age[-1]), 0.0)
+        # A pulse that ends while it still rises falls from where it is, and less is left to do.
+        return done + float(np.trapezoid(falling, age)) * min(width / float(age[-1]), 1.0)
 
     def stressed(self, voltage: Array, width: Second, start: Second) -> None:
         """Let cells see these voltages, V: write the fully selected ones, disturb the others."""
