@@ -79,12 +79,15 @@ class Pins:
                 uploads.append((pin, plan, self._ticks(pin, plan)))
         if held is None:
             held = self._begin()
-        if held.keys() != wanted.keys():
-            for pin in held.keys() - wanted.keys():
+        for pin in held.keys() - wanted.keys():
+            # A static level overrules the pattern; taking it up again later then costs nothing.
+            if self._mask is None or not self._mask >> pin & 1:
                 self._out.enableSet(pin, False)
                 del held[pin]
-            self._wanted = sum(1 << pin for pin in wanted)
-            self._unstarted = True
+                self._unstarted = True
+        named = sum(1 << pin for pin in wanted)
+        self._unstarted |= named & ~self._wanted != 0
+        self._wanted = named
         for pin, plan, ticks in uploads:
             self._upload(pin, plan, held.get(pin), ticks)
             held[pin] = plan
@@ -190,6 +193,9 @@ class Pins:
             self._sequence = None
             self._schedule(held, wanted)
             self._sequence = wanted
+        for pin in [p for p in self._patterns if not (self._wanted | (self._mask or 0)) >> p & 1]:
+            self._out.enableSet(pin, False)
+            del self._patterns[pin]
         if self._overridden():
             # First the idle levels of the patterns, then the pins: none of them floats meanwhile.
             self._out.configure(False)

@@ -258,6 +258,30 @@ def test_pattern_that_is_not_named_any_more_ends(library: RecordingLibrary) -> N
         assert library.calls[before:] == [("FDwfDigitalOutEnableSet", (1, 0, False))]
 
 
+def test_pattern_under_a_static_level_is_kept_until_it_is_named_again(
+    library: RecordingLibrary,
+) -> None:
+    with AnalogDiscovery() as ad2:
+        ad2.patterns({0: SELECT, 1: SCK})
+        ad2.run_patterns(1e-4)
+        ad2.pins(0x1, 0x0)
+        before = len(library.calls)
+        ad2.patterns({1: SCK})
+        ad2.patterns({0: SELECT, 1: SCK})
+        assert library.names(before) == []
+
+
+def test_pattern_that_comes_out_from_under_a_static_level_ends(library: RecordingLibrary) -> None:
+    with AnalogDiscovery() as ad2:
+        ad2.patterns({0: SELECT, 1: SCK})
+        ad2.pins(0x1, 0x0)
+        ad2.patterns({1: SCK})
+        ad2.pins(0x0, 0x0)
+        before = len(library.calls)
+        ad2.run_patterns(1e-4)
+        assert ("FDwfDigitalOutEnableSet", (1, 0, False)) in library.calls[before:]
+
+
 def test_serial_words_take_the_patterns_pins_over_and_give_them_back(
     library: RecordingLibrary,
 ) -> None:
