@@ -30,7 +30,8 @@ from instruments.discovery_devices import Capacity, Identity, begin, open_device
 from instruments.discovery_errors import translated
 from instruments.discovery_patterns import Idle, Pattern, Square
 from instruments.discovery_pins import Pins
-from instruments.discovery_scope import Acquisition, Scope, Trigger, check_against, commanded
+from instruments.discovery_playback import check_against, commanded
+from instruments.discovery_scope import Acquisition, Scope, Trigger
 from instruments.discovery_spi import SpiBus
 from instruments.discovery_supplies import Supplies
 from instruments.discovery_waveforms import Waveforms
@@ -59,12 +60,14 @@ _R = TypeVar("_R")
 class _Session:
     """An open device: its parts, each of which knows what the device holds of it."""
 
-    def __init__(self, device: Any, identity: Identity, timer: Timer, deadline: Second) -> None:
+    def __init__(
+        self, device: Any, identity: Identity, timer: Timer, deadline: Second, settle: Second
+    ) -> None:
         self.device = device
         self.identity = identity
         self.capacity = Capacity.of(device)
         self.waveforms = Waveforms(device, self.capacity)
-        self.scope = Scope(device, self.capacity, timer, deadline)
+        self.scope = Scope(device, self.capacity, timer, deadline, settle)
         self.pins = Pins(device, self.capacity)
         self.supplies = Supplies(device)
 
@@ -114,11 +117,14 @@ class AnalogDiscovery:
         What waiting is done by.
     deadline
         The device is given this long beyond the expected time of each step, s.
+    settle
+        The first record after opening, and after a change of span, waits until this long has
+        passed, s. Digilent's examples wait 2 s, for the offsets of the inputs to settle.
 
     Raises
     ------
     BenchError
-        If the deadline is not positive.
+        If the deadline is not positive, or the settling time negative.
 
     References
     ----------
@@ -132,14 +138,18 @@ class AnalogDiscovery:
         config: int = 0,
         timer: Timer | None = None,
         deadline: Second = 2.0,
+        settle: Second = 0.0,
     ) -> None:
         self._serial = serial
         self._config = config
         self._timer = Monotonic() if timer is None else timer
         self._deadline = deadline
+        self._settle = settle
         self._opened: _Session | None = None
         if not 0 < deadline < float("inf"):
             raise BenchError(f"deadline {deadline} s is not positive and finite")
+        if not 0 <= settle < float("inf"):
+            raise BenchError(f"settling time {settle} s is not finite and zero or more")
 
     def __enter__(self) -> "AnalogDiscovery":
         """Open."""
@@ -180,7 +190,7 @@ class AnalogDiscovery:
             raise ours from error
         try:
             found = _begin(device)
-            self._opened = _Session(device, identity, self._timer, self._deadline)
+            self._opened = _Session(device, identity, self._timer, self._deadline, self._settle)
         except BaseException as error:
             _shut(device)
             ours = translated(error)

@@ -1,4 +1,4 @@
-"""The scope of the Analog Discovery 2: what is recorded, and whether it is what was played."""
+"""The scope of the Analog Discovery 2."""
 
 import ctypes
 from dataclasses import dataclass
@@ -81,12 +81,16 @@ class Acquisition:
 class Scope:
     """The scope of an open device, and what it is known to hold."""
 
-    def __init__(self, device: Any, capacity: Capacity, timer: Timer, deadline: Second) -> None:
+    def __init__(
+        self, device: Any, capacity: Capacity, timer: Timer, deadline: Second, settle: Second
+    ) -> None:
         self._in = device.analogIn
         self._device = device
         self._capacity = capacity
         self._timer = timer
         self._deadline = deadline
+        self._settle = settle
+        self._settled = timer.now + settle
         self._held: Acquisition | None = None
         self._applied = False
         self._into = np.empty((0, 0))
@@ -157,6 +161,7 @@ class Scope:
             for channel in range(_N_CHANNELS):
                 span = wanted.span_of(channel)
                 self._in.channelRangeSet(channel, span)
+                self._settled = self._timer.now + self._settle
                 self._confirm("span", span, self._in.channelRangeGet(channel), "V")
         if held is None or held.samples != wanted.samples:
             self._in.bufferSizeSet(wanted.samples)
@@ -185,8 +190,14 @@ class Scope:
         held = self._held
         if held is None:
             raise LimitError("nothing is said of what to record: call scope() first")
-        self._in.configure(not self._applied, True)
-        self._applied = True
+        if not self._applied:
+            if self._settle:
+                self._in.configure(True, False)
+                self._timer.sleep(self._settled - self._timer.now)
+            self._in.configure(True, True)
+            self._applied = True
+        else:
+            self._in.configure(False, True)
         state = self._in.status(False)
         if state is not DwfState.Armed:
             state = self._await(_STARTED, state, read=False, what="did not get ready to record")
@@ -229,63 +240,3 @@ class Scope:
             self._timer.sleep(_POLL)
             state = self._in.status(read)
         return state
-
-
-def commanded(samples: Array, interval: Second, times: Array, settle: Second) -> Array:
-    """Return what a waveform should be at given times; NaN where its edges have not settled.
-
-    Parameters
-    ----------
-    samples
-        Of the waveform, V.
-    interval
-        Time of each, s. Before the first and after the last, the output is at 0 V.
-    times
-        Since the start of the waveform, s.
-    settle
-        Nothing is expected this long after a step, s, nor one tenth of it before: the two clocks
-        need not agree better.
-    """
-    padded = np.concatenate(([0.0], samples, [0.0]))
-
-    def at(moments: Array) -> Array:
-        where = np.clip(np.floor(moments / interval + 1e-9).astype(np.intp), -1, len(samples))
-        played: Array = padded[where + 1]
-        return played
-
-    now = at(times)
-    quiet = (at(times - settle) == now) & (at(times + settle / 10) == now)
-    # A pulse shorter than the settling time is never quiet, so both its edges count.
-    return np.where(quiet, now, np.nan)
-
-
-def check_against(expected: Array, seen: Array, tolerance: Volt | Array, what: str = "W1") -> None:
-    """Raise unless a record shows what was commanded.
-
-    Parameters
-    ----------
-    expected
-        V, shape ``(samples,)``; NaN where nothing is expected (see `commanded`).
-    seen
-        The record of the scope input that watches, V, same shape.
-    tolerance
-        Largest difference that is accepted, V; of all samples or of each.
-    what
-        The output, for the message.
-
-    Raises
-    ------
-    InstrumentError
-        If any sample differs by more; it says what was commanded and what was seen.
-    """
-    difference = np.abs(seen - expected)
-    wrong = np.flatnonzero(~(difference <= tolerance) & ~np.isnan(expected))
-    if not wrong.size:
-        return
-    # A sample that is no number differs most of all.
-    worst = int(wrong[np.argmax(np.nan_to_num(difference[wrong], nan=np.inf))])
-    raise InstrumentError(
-        f"{what} did not play what was commanded: {expected[worst]:.4g} V was commanded and "
-        f"{seen[worst]:.4g} V was seen at sample {worst}; {wrong.size} of {len(expected)} samples "
-        f"are further off than allowed, the first is {wrong[0]}"
-    )

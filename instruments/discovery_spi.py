@@ -57,6 +57,9 @@ def take_pins(engine: Any, bus: SpiBus) -> None:
     engine.modeSet(_MODE)
     engine.orderSet(_MSB_FIRST)
     engine.select(bus.select, 1)
+    # A word of no bits: SCK and MOSI are driven from here on, before the first chip select
+    # (Digilent's Digital_Spi example, "start driving the channels").
+    engine.writeOne(_ONE_LINE_EACH_WAY, 0, 0)
 
 
 def send(engine: Any, bus: SpiBus, words: Sequence[int], bits: int) -> None:

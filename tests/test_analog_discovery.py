@@ -288,7 +288,7 @@ def test_serial_words_take_the_patterns_pins_over_and_give_them_back(
     with AnalogDiscovery() as ad2:
         ad2.pins(0x700, 0)
         ad2.spi(SpiBus(9, 10, 8), [0xF00000, 0x900000])
-        assert [a[3] for n, a in library.calls if n.endswith("WriteOne")] == [0xF00000, 0x900000]
+        assert [a[3] for n, a in library.calls if n.endswith("WriteOne")] == [0, 0xF00000, 0x900000]
         masks = [a[1] for n, a in library.calls if n == "FDwfDigitalIOOutputEnableSet"]
         assert masks[-1] == 0
         before = len(library.calls)
@@ -319,6 +319,16 @@ def test_expected_time_is_slept_before_the_device_is_asked(library: RecordingLib
     with AnalogDiscovery(timer=timer) as ad2:
         run_frame(ad2, MOSI[0])
     assert timer.slept == [1e-4]
+
+
+def test_inputs_settle_after_opening_and_after_a_change_of_span(library: RecordingLibrary) -> None:
+    timer = Stopwatch()
+    with AnalogDiscovery(timer=timer, settle=2.0) as ad2:
+        for span, waited in ((5.0, 2.0), (5.0, 0.0), (50.0, 2.0)):
+            before = timer.now
+            ad2.scope(Acquisition(1e6, 100, span=span))
+            ad2.arm()
+            assert timer.now - before == waited
 
 
 def test_trigger_that_never_comes_ends_at_the_deadline_with_everything_off(
@@ -426,6 +436,11 @@ def test_smaller_buffers_of_another_configuration_are_respected(library: Recordi
     library.answers["FDwfAnalogOutNodeDataInfo"] = (2, 1024)
     with AnalogDiscovery(config=1) as ad2, pytest.raises(LimitError, match="2 to 1024"):
         ad2.waveform(0, np.zeros(1025), 1e-6)
+
+
+def test_settling_time_below_zero_is_refused() -> None:
+    with pytest.raises(BenchError, match="settling"):
+        AnalogDiscovery(settle=-1.0)
 
 
 @pytest.mark.parametrize("deadline", [0.0, -1.0, float("nan"), float("inf")])

@@ -70,7 +70,8 @@ def test_a_span_that_does_not_exist_is_refused() -> None:
 
 
 def sent(library: RecordingLibrary) -> list[int]:
-    return [args[3] for name, args in library.calls if name == "FDwfDigitalSpiWriteOne"]
+    writes = [args for name, args in library.calls if name == "FDwfDigitalSpiWriteOne"]
+    return [word for _, _, count, word in writes if count]
 
 
 def test_driver_begins_and_ends_with_every_output_at_0_V(library: RecordingLibrary) -> None:

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from crossbar.backend import Array, InstrumentError
-from instruments.discovery_scope import Acquisition, check_against, commanded
+from instruments.discovery_playback import check_against, commanded
+from instruments.discovery_scope import Acquisition
 
 PULSE = np.array([0.0, 1.0, 1.0, 0.1, 0.1])
 INTERVAL = 1e-5
