@@ -1,0 +1,336 @@
+"""Instruments behind a TCP socket or a pseudo-terminal, in this process or in one of their own.
+
+Servers listen on the loopback interface only. They keep their instrument's state when a client
+dies, as real instruments do. ``python -m sim_backend.virtual.servers --help`` runs one alone.
+"""
+
+import argparse
+import os
+import selectors
+import socket
+import struct
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, suppress
+from enum import Enum
+from threading import Lock, Thread
+from types import TracebackType
+from typing import Self
+
+if sys.platform != "win32":
+    import tty
+
+from sim_backend.virtual.clock import Clock, WallClock
+from sim_backend.virtual.k2400 import Virtual2400
+from sim_backend.virtual.k6487 import Virtual6487
+from sim_backend.virtual.visa import Instrument
+from sim_backend.virtual.world import Resistor
+
+LOOPBACK = "127.0.0.1"
+DEVICE_CLEAR = b"\x03\x18"
+"""^C and ^X: what a serial port has for a device clear; 6487-901-01, section 9."""
+LONGEST_LINE = 65536
+
+
+class Fault(Enum):
+    """What goes wrong with one message."""
+
+    DROP = "the instrument does as told, its reply is lost"
+    DROP_COMMAND = "the message never arrives"
+    LATE = "the reply comes just before the next one"
+    DOUBLE = "the reply comes twice"
+    GARBAGE = "the reply is noise"
+    TRUNCATE = "half of the reply comes, with an end"
+    NO_END = "the reply comes without an end"
+    HANG = "the instrument does as told, and never says anything again"
+    UNPLUG = "the link breaks"
+
+
+class Line:
+    """Messages of one client to an instrument, and what goes wrong on the way.
+
+    Parameters
+    ----------
+    instrument
+        Answers lines with lines.
+    faults
+        By number of the message, counted from 0 over the life of the server.
+    terminal
+        True where ^C and ^X are a device clear.
+    """
+
+    def __init__(
+        self, instrument: Instrument, faults: Mapping[int, Fault], *, terminal: bool
+    ) -> None:
+        self.messages: list[str] = []
+        self.unplugged = False
+        self._instrument = instrument
+        self._faults = faults
+        self._terminal = terminal
+        self._hung = False
+        self._late = b""
+
+    def take(self, buffer: bytearray) -> bytes:
+        """Take the whole lines out of a buffer; return what the instrument sends."""
+        if self._terminal:
+            self._clear(buffer)
+        sent = b""
+        while b"\n" in buffer and not self.unplugged:
+            raw, _, rest = bytes(buffer).partition(b"\n")
+            buffer[:] = rest
+            sent += self._answer(raw.decode("ascii", errors="replace").strip("\r"))
+        if len(buffer) > LONGEST_LINE:
+            buffer.clear()
+        return sent
+
+    def _clear(self, buffer: bytearray) -> None:
+        last = max(buffer.rfind(sign) for sign in DEVICE_CLEAR)
+        if last >= 0:
+            del buffer[: last + 1]
+            getattr(self._instrument, "clear", lambda: None)()
+
+    def _answer(self, line: str) -> bytes:
+        fault = self._faults.get(len(self.messages))
+        self.messages.append(line)
+        if fault is Fault.UNPLUG:
+            self.unplugged = True
+            return b""
+        self._hung |= fault is Fault.HANG
+        reply = None if fault is Fault.DROP_COMMAND else self._instrument.handle(line)
+        if reply is None or self._hung:
+            return b""
+        return self._spoilt(reply.encode("ascii") + b"\n", fault)
+
+    def _spoilt(self, reply: bytes, fault: Fault | None) -> bytes:
+        before, self._late = self._late, b""
+        if fault is Fault.LATE:
+            self._late = before + reply
+            return b""
+        half = reply[: len(reply) // 2]
+        spoilt = {
+            Fault.DROP: b"",
+            Fault.DOUBLE: reply * 2,
+            Fault.GARBAGE: b"\xff\xfe?#\n",
+            Fault.TRUNCATE: half + b"\n",
+            Fault.NO_END: reply.rstrip(b"\n"),
+        }
+        return before + (reply if fault is None else spoilt[fault])
+
+
+class _Loop:
+    """A thread that calls back when a file can be read, until it is told to stop."""
+
+    def __init__(self, serve: Callable[[int], None]) -> None:
+        self.selector = selectors.DefaultSelector()
+        self._serve = serve
+        self._wake, self._waker = os.pipe()
+        self.selector.register(self._wake, selectors.EVENT_READ)
+        self._thread = Thread(target=self._run, daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        os.write(self._waker, b".")
+        self._thread.join()
+        self.selector.close()
+        os.close(self._wake)
+        os.close(self._waker)
+
+    def _run(self) -> None:
+        while True:
+            for key, _ in self.selector.select():
+                if key.fd == self._wake:
+                    return
+                self._serve(key.fd)
+
+
+class TcpServer:
+    """An instrument behind a TCP socket of the loopback interface, inside ``with``.
+
+    Parameters
+    ----------
+    instrument
+        Answers lines with lines.
+    faults
+        What goes wrong, by number of the message over the life of the server.
+    port
+        0 takes a free one.
+    lock
+        Held while the instrument works; the same for all that share one world.
+    """
+
+    def __init__(
+        self,
+        instrument: Instrument,
+        *,
+        faults: Mapping[int, Fault] | None = None,
+        port: int = 0,
+        lock: AbstractContextManager[bool] | None = None,
+    ) -> None:
+        self._line = Line(instrument, faults or {}, terminal=False)
+        self._port = port
+        self._lock = Lock() if lock is None else lock
+        self._clients: dict[int, tuple[socket.socket, bytearray]] = {}
+
+    def __enter__(self) -> Self:
+        self._listener = socket.create_server((LOOPBACK, self._port))
+        self._port = self._listener.getsockname()[1]
+        self._loop = _Loop(self._serve)
+        self._loop.selector.register(self._listener, selectors.EVENT_READ)
+        self._loop.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        problem: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._loop.stop()
+        for client, _ in self._clients.values():
+            client.close()
+        self._listener.close()
+
+    @property
+    def resource(self) -> str:
+        """Name of the VISA resource."""
+        return f"TCPIP0::{LOOPBACK}::{self._port}::SOCKET"
+
+    @property
+    def messages(self) -> list[str]:
+        """Every line that came, in order."""
+        return self._line.messages
+
+    def _serve(self, file: int) -> None:
+        if file == self._listener.fileno():
+            client, _ = self._listener.accept()
+            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._clients[client.fileno()] = (client, bytearray())
+            self._loop.selector.register(client, selectors.EVENT_READ)
+            return
+        client, buffer = self._clients[file]
+        try:
+            came = client.recv(4096)
+            buffer += came
+            with self._lock:
+                sent = self._line.take(buffer)
+            client.sendall(sent)
+        except OSError:
+            came = b""
+        if self._line.unplugged:
+            # A reset, not a farewell; the next connection is a new one.
+            reset = struct.pack("ii", 1, 0)
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, reset)
+            self._line.unplugged, came = False, b""
+        if not came:
+            self._loop.selector.unregister(client)
+            client.close()
+            del self._clients[file]
+
+
+class PtyServer:
+    """An instrument behind a pseudo-terminal, inside ``with``; not on Windows.
+
+    Parameters
+    ----------
+    instrument
+        Answers lines with lines.
+    faults
+        What goes wrong, by number of the message over the life of the server.
+    lock
+        Held while the instrument works; the same for all that share one world.
+    """
+
+    def __init__(
+        self,
+        instrument: Instrument,
+        *,
+        faults: Mapping[int, Fault] | None = None,
+        lock: AbstractContextManager[bool] | None = None,
+    ) -> None:
+        self._line = Line(instrument, faults or {}, terminal=True)
+        self._lock = Lock() if lock is None else lock
+        self._buffer = bytearray()
+
+    def __enter__(self) -> Self:
+        # Kept open on both sides: without a client, reading the one side would fail.
+        ours, theirs = os.openpty()
+        tty.setraw(theirs)
+        self._files = [ours, theirs]
+        self._device = os.ttyname(theirs)
+        self._loop = _Loop(self._serve)
+        self._loop.selector.register(ours, selectors.EVENT_READ)
+        self._loop.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        problem: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._loop.stop()
+        self._close()
+
+    @property
+    def device(self) -> str:
+        """Path of the terminal, for pySerial."""
+        return self._device
+
+    @property
+    def resource(self) -> str:
+        """Name of the VISA resource."""
+        return f"ASRL{self._device}::INSTR"
+
+    @property
+    def messages(self) -> list[str]:
+        """Every line that came, in order."""
+        return self._line.messages
+
+    def _serve(self, file: int) -> None:
+        self._buffer += os.read(file, 4096)
+        with self._lock:
+            sent = self._line.take(self._buffer)
+        if sent:
+            os.write(file, sent)
+        if self._line.unplugged:
+            self._loop.selector.unregister(file)
+            self._close()
+
+    def _close(self) -> None:
+        while self._files:
+            os.close(self._files.pop())
+
+
+MODELS: Mapping[str, Callable[[Resistor, Clock], Instrument]] = {
+    "6487": Virtual6487,
+    "2400": Virtual2400,
+}
+SERVERS: Mapping[str, Callable[[Instrument], TcpServer | PtyServer]] = {
+    "tcp": TcpServer,
+    "pty": PtyServer,
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Serve one source meter with a resistor on it, until standard input ends.
+
+    The name of its resource is the one line that is written to standard output.
+    """
+    parser = argparse.ArgumentParser(prog="sim_backend.virtual.servers", description=main.__doc__)
+    parser.add_argument("model", choices=MODELS)
+    parser.add_argument("--transport", choices=SERVERS, default="tcp")
+    parser.add_argument("--resistance", type=float, default=1e4, help="ohm")
+    chosen = parser.parse_args(arguments)
+    clock = WallClock()
+    instrument = MODELS[chosen.model](Resistor(chosen.resistance, clock), clock)
+    with SERVERS[chosen.transport](instrument) as server:
+        sys.stdout.write(f"{server.resource}\n")
+        sys.stdout.flush()
+        with suppress(KeyboardInterrupt):
+            sys.stdin.read()
+
+
+if __name__ == "__main__":
+    main()
