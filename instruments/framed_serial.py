@@ -58,6 +58,18 @@ class FramedPort:
         """True between `open` and `close`."""
         return self._serial is not None
 
+    @property
+    def can_reset(self) -> bool:
+        """True if opening the port may have reset the instrument: a line DTR does that.
+
+        Pseudo-terminals have none, and say so when their lines are asked for.
+        """
+        try:
+            _ = self._serial.cts
+        except OSError:
+            return False
+        return True
+
     def open(self) -> None:
         """Open the port, for this program alone.
 

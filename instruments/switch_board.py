@@ -60,7 +60,8 @@ class SwitchBoard:
         Longest wait for one answer, s; the firmware's waits for relays are a part of it.
     boot
         Longest wait for the ready line after the port opens, s; 0 for a board that does not reset
-        then. Without the line the board is asked all the same: one that answers did not reset.
+        then, as one behind a pseudo-terminal does not. Without the line the board is asked all the
+        same: one that answers did not reset.
     sequence
         As in `instruments.framed_serial.FramedPort`.
     """
@@ -109,7 +110,7 @@ class SwitchBoard:
                 return
             self._port.open()
             try:
-                if self._boot > 0:
+                if self._boot > 0 and self._port.can_reset:
                     self._port.await_boot(self._boot)
                 self.identify()
                 self.found_closed = self.closed()

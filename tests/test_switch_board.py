@@ -1,5 +1,6 @@
 import itertools
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -138,14 +139,24 @@ def test_a_board_that_resets_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> N
             line.say(b"\xf0\x0f bootloader " + b"\n" + board.boot().encode() + b"\n")
 
         monkeypatch.setattr(FramedPort, "open", resets)
+        monkeypatch.setattr(FramedPort, "can_reset", True)
         with SwitchBoard(line.port, boot=60.0) as d:
             assert d.strays == 1
             assert d.found_closed == frozenset()
 
 
-def test_a_board_that_did_not_reset_is_asked_all_the_same() -> None:
+def test_a_board_that_did_not_reset_is_asked_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(FramedPort, "can_reset", True)
     with driver(virtual().receive, boot=SHORT) as d:
         assert d.identify().channels == 32
+
+
+def test_no_reset_is_waited_for_at_a_pseudo_terminal() -> None:
+    began = time.monotonic()
+    with driver(virtual().receive, boot=60.0):
+        assert time.monotonic() - began < 30
 
 
 def test_another_instrument_is_refused() -> None:
