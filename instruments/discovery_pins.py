@@ -63,11 +63,23 @@ class Pins:
             self._levels = levels
             changed = True
         if mask != self._mask:
+            self._end_exposed(mask)
             self._io.outputEnableSet(mask)
             self._mask = mask
             changed = True
         if changed:
             self._io.configure()
+
+    def _end_exposed(self, mask: int) -> None:
+        """End the patterns that nobody names any more and that `mask` no longer overrules."""
+        held = self._patterns or {}
+        exposed = [pin for pin in held if not (self._wanted | mask) >> pin & 1]
+        for pin in exposed:
+            self._out.enableSet(pin, False)
+            del held[pin]
+        if exposed:
+            self._out.configure(False)
+            self._unstarted = True
 
     def prepare(self, wanted: Mapping[int, Pattern | Square]) -> None:
         """Upload what differs from the patterns that the device holds."""
@@ -193,9 +205,6 @@ class Pins:
             self._sequence = None
             self._schedule(held, wanted)
             self._sequence = wanted
-        for pin in [p for p in self._patterns if not (self._wanted | (self._mask or 0)) >> p & 1]:
-            self._out.enableSet(pin, False)
-            del self._patterns[pin]
         if self._overridden():
             # First the idle levels of the patterns, then the pins: none of them floats meanwhile.
             self._out.configure(False)

@@ -276,10 +276,11 @@ def test_pattern_that_comes_out_from_under_a_static_level_ends(library: Recordin
         ad2.patterns({0: SELECT, 1: SCK})
         ad2.pins(0x1, 0x0)
         ad2.patterns({1: SCK})
-        ad2.pins(0x0, 0x0)
         before = len(library.calls)
-        ad2.run_patterns(1e-4)
-        assert ("FDwfDigitalOutEnableSet", (1, 0, False)) in library.calls[before:]
+        ad2.pins(0x0, 0x0)
+        assert library.calls[before] == ("FDwfDigitalOutEnableSet", (1, 0, False))
+        assert library.names(before)[1] == "FDwfDigitalOutConfigure"
+        assert "pattern 0" not in library.on
 
 
 def test_serial_words_take_the_patterns_pins_over_and_give_them_back(
