@@ -1,7 +1,9 @@
 """The firmware compiled for this computer, held against the page and the virtual board."""
 
+import os
 import shutil
 import subprocess
+import tty
 from pathlib import Path
 
 import pytest
@@ -124,13 +126,14 @@ def test_a_stuck_output_keeps_the_firmware_from_closing_others(board: Path) -> N
 
 
 def test_the_driver_switches_the_firmware(board: Path) -> None:
-    import os
-    import tty
-
     near, far = os.openpty()
     tty.setraw(far)
     child = subprocess.Popen([board, board.parent / "pins"], stdin=near, stdout=near)
     try:
+        ready = b""
+        while not ready.endswith(b"\n"):
+            ready += os.read(far, 1)
+        assert ready.decode().rstrip() == ANSWERED[0]
         with SwitchBoard(os.ttyname(far)) as driver:
             driver.select({3, 19})
             assert driver.closed() == {3, 19}
