@@ -24,7 +24,8 @@ def rig_of(
 
 
 def one(rig: Rig, word: Array, bit: Array, width: float = 1e-4, start: float = 0.0) -> Array:
-    return rig.hold(word[None], bit[None], np.array([width]), start)[0]
+    currents: Array = rig.hold(word[None], bit[None], np.array([width]), start)[0]
+    return currents
 
 
 def half_selected(rig: Rig, cell: tuple[int, int], voltage: float) -> tuple[Array, Array]:
