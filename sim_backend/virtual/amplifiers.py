@@ -157,16 +157,24 @@ class Settled:
         values: Array = self._known[step] + distance[step] * self._left(step, age)
         return values
 
-    def settled(self, moment: Second) -> bool:
-        """Return True if nothing moves any more at this time after the last step."""
-        return bool(
-            moment - self._time[-1] > SETTLED * self._constant[-1] + self._slewing[-1]
-            or (len(self._time) == 1 and self._before is None)
-        )
+    def until(self, moment: Second, *, moved: bool) -> "Settled | None":
+        """Return what a signal that begins at this time has to start from, None if it is settled.
 
-    def forget(self) -> None:
-        """Let go of what was before: somebody only wants the end."""
-        self._before = None
+        Parameters
+        ----------
+        moment
+            Bench time, s.
+        moved
+            Whether something moves then.
+        """
+        moving = SETTLED * self._constant[-1] + self._slewing[-1]
+        settled = bool(moment - self._time[-1] > moving) or (
+            len(self._time) == 1 and self._before is None
+        )
+        if settled:
+            # Only the end counts from now on, and it no longer depends on what was before.
+            self._before = None
+        return self if moved or not settled else None
 
     def _start(self, k: int, distance: Array) -> float:
         if k == 0:
@@ -191,19 +199,43 @@ class Settled:
         return np.where(age < slewing, ramp, after)
 
 
-def paced(time: Array, constant: Array) -> Array:
-    """Return time constants, s, in which a slow part that still moves is not hidden by a fast one.
+class Pace:
+    """Time constants of steps, in which a slow part that still moves is not hidden by a fast one.
 
-    Parameters
-    ----------
-    time
-        Of each step, s.
-    constant
-        Of what moved at that step, s.
+    It remembers the last step of one interval for the next.
     """
-    kept = constant.copy()
-    quick = np.flatnonzero(constant[1:] < constant[:-1].max(initial=0.0)) + 1
-    for k in quick.tolist():
-        if time[k] - time[k - 1] < STICKY * kept[k - 1]:
-            kept[k] = max(kept[k], kept[k - 1])
-    return kept
+
+    def __init__(self) -> None:
+        self._time = -np.inf
+        self._constant: Second = 1.0
+
+    def constants(self, time: Array, moved: Array, *, first: bool) -> Array:
+        """Return the time constant of each step, s.
+
+        Parameters
+        ----------
+        time
+            Of each step, s, ascending.
+        moved
+            Time constant of what moves at each step, s.
+        first
+            Whether anything moves at the first step; otherwise what moved before goes on.
+        """
+        kept = moved.copy()
+        if first:
+            self._carry(kept, 0, float(time[0]) - self._time, self._constant)
+        else:
+            kept[0] = self._constant if np.isfinite(self._time) else moved[0]
+        before = float(time[0]) if first else self._time
+        if len(time) > 1 and kept[1:].min() < kept[:-1].max():
+            for k, moment in enumerate(time[1:].tolist(), start=1):
+                self._carry(kept, k, moment - before, float(kept[k - 1]))
+                before = moment
+        if first or len(time) > 1:
+            self._time = float(time[-1])
+        self._constant = float(kept[-1])
+        return kept
+
+    def _carry(self, kept: Array, k: int, age: Second, constant: Second) -> None:
+        if age < STICKY * constant:
+            kept[k] = max(float(kept[k]), constant)

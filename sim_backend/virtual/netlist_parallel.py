@@ -12,7 +12,7 @@ import numpy as np
 
 from crossbar.backend import Ampere, Array, BenchError, Indices, Mask, Ohm, Volt
 from sim_backend.settings import SimulationSettings
-from sim_backend.virtual.amplifiers import Amplifiers, Sense, Settled, paced
+from sim_backend.virtual.amplifiers import Amplifiers, Pace, Sense, Settled
 from sim_backend.virtual.faults import Faults
 from sim_backend.virtual.ltc2668 import DacSpread, Ltc2668, Pins
 from sim_backend.virtual.rig import Rig
@@ -99,23 +99,20 @@ class ParallelNetlist:
         error = self._parts.reference_tolerance * rng.uniform(-1.0, 1.0, count)
         self.references = self._parts.reference * (1.0 + error)
         self._last: tuple[Settled, Settled] | None = None
+        self._pace = Pace()
         self._state: tuple[int, bool, bytes] | None = None
 
     def respond(self, stimulus: Stimulus) -> tuple[Settled, Settled]:
         """Let the interval pass for the array; return the voltages at scope inputs 1 and 2."""
         run = _Run(self, stimulus)
         powered = stimulus.supplies[0] >= SUPPLY and stimulus.supplies[1] <= -SUPPLY
-        state = int(run.pins[0]), powered, run.word[0].tobytes() + run.bit[0].tobytes()
-        moved = self._state is not None and state != self._state
-        self._state = int(run.pins[-1]), powered, run.word[-1].tobytes() + run.bit[-1].tobytes()
-        constant, slewing = run.pace(self._parts)
-        before: list[Settled | None] = [None, None]
-        if self._last is not None:
-            for k, last in enumerate(self._last):
-                if moved or not last.settled(stimulus.start):
-                    before[k] = last
-                if last.settled(stimulus.start):
-                    last.forget()
+        last, state = self._state, (int(run.pins[0]), powered, run.levels(0))
+        moved = last is not None and state != last
+        self._state = int(run.pins[-1]), powered, run.levels(-1)
+        cause, slewing = run.causes(self._parts, last)
+        constant = self._pace.constants(run.time, cause, first=moved)
+        ended = self._last or (None, None)
+        before = [end and end.until(stimulus.start, moved=moved) for end in ended]
         one, two = (
             Settled(run.time, constant, slewing, run.target(k, powered), before[k])
             for k in range(2)
@@ -160,27 +157,44 @@ class _Run:
         self._line = _held(self.time, lines)
         self.pins = shown[_held(self.time, pins.time)]
 
-    def pace(self, parts: ParallelParts) -> tuple[Array, Array]:
-        """Return each step's time constant and how long it slews, s."""
+    def levels(self, k: int) -> bytes:
+        """Return what all lines are at."""
+        return bytes(self.word[k]) + bytes(self.bit[k])
+
+    def causes(
+        self, parts: ParallelParts, last: tuple[int, bool, bytes] | None
+    ) -> tuple[Array, Array]:
+        """Return the time constant of what moves at each step and how long it slews, s.
+
+        Parameters
+        ----------
+        parts
+            What moves.
+        last
+            Pins, supplies and levels before.
+        """
         sense, dac = parts.sense, parts.dac
-        if len(self.time) == 1:
-            return np.array([sense.amplifier[self.pins[0] >> GAIN & 1]]), np.zeros(1)
-        low = (self.pins >> GAIN & 1).astype(bool)
-        amplifier = np.where(low, sense.amplifier[1], sense.amplifier[0])
-        switched = np.full(len(self.time), sense.multiplexer)
-        gained = np.diff(low, prepend=low[:1])
-        lined = np.diff(self._line, prepend=-1) > 0
-        switched[gained] = amplifier[gained]
-        switched[lined] = np.hypot(amplifier[lined], dac.time_constant)
-        change = np.zeros(len(self.word))
-        if len(change) > 1:
-            change[1:] = np.maximum(
-                np.abs(np.diff(self.word, axis=0)).max(axis=1),
-                np.abs(np.diff(self.bit, axis=0)).max(axis=1),
-            )
+        gain = self.pins >> GAIN & 1
+        amplifier = np.asarray(sense.amplifier)[gain]
+        moved = np.full(len(self.time), sense.multiplexer)
         slewing = np.zeros(len(self.time))
-        slewing[lined] = np.maximum(change[self._line[lined]] / dac.slew - dac.time_constant, 0.0)
-        return paced(self.time, switched), slewing
+        gained = np.zeros(len(self.time), bool)
+        lined = np.zeros(len(self.time), bool)
+        if last is not None:
+            gained[0] = gain[0] != last[0] >> GAIN & 1
+            lined[0] = self.levels(0) != last[2]
+        gained[1:] = gain[1:] != gain[:-1]
+        lined[1:] = self._line[1:] > self._line[:-1]
+        moved[gained] = amplifier[gained]
+        moved[lined] = np.hypot(amplifier[lined], dac.time_constant)
+        if len(self.word) > 1:
+            change = np.maximum(
+                np.abs(self.word[1:] - self.word[:-1]).max(axis=1),
+                np.abs(self.bit[1:] - self.bit[:-1]).max(axis=1),
+            )
+            at = lined & (self._line > 0)
+            slewing[at] = np.maximum(change[self._line[at] - 1] / dac.slew - dac.time_constant, 0.0)
+        return moved, slewing
 
     def target(self, number: int, powered: bool) -> "_Multiplexer":
         """Return what multiplexer 0 or 1 shows."""

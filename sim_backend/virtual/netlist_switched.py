@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from crossbar.backend import Ampere, Array, BenchError, Indices, Mask, Ohm, Second, Volt
 from sim_backend.settings import SimulationSettings
-from sim_backend.virtual.amplifiers import Amplifiers, Sense, Settled, paced
+from sim_backend.virtual.amplifiers import Amplifiers, Pace, Sense, Settled
 from sim_backend.virtual.faults import Faults
 from sim_backend.virtual.rig import Held, Rig
 from sim_backend.virtual.signals import Signal, Steps, Stimulus
@@ -121,6 +121,7 @@ class SwitchedNetlist:
         self._source: tuple[Volt, Ampere] | None = None
         self._connection: Connection | None = None
         self._last: Settled | None = None
+        self._pace = Pace()
         self._state: tuple[object, ...] | None = None
 
     def respond(self, stimulus: Stimulus) -> tuple[Signal, Signal]:
@@ -129,15 +130,12 @@ class SwitchedNetlist:
         held = self._live(lines, stimulus)
         moved = self._state is not None and lines.state(0) != self._state
         self._state = lines.state(-1)
-        before = None
-        if self._last is not None:
-            ended = self._last.settled(stimulus.start)
-            before = self._last if moved or not ended else None
-            if ended:
-                self._last.forget()
+        last = self._last
+        before = None if last is None else last.until(stimulus.start, moved=moved)
         sense = self.parts.sense
         amplifier = np.where(lines.low, sense.amplifier[1], sense.amplifier[0])
-        constant = paced(lines.time, np.hypot(amplifier, sense.multiplexer))
+        cause = np.hypot(amplifier, sense.multiplexer)
+        constant = self._pace.constants(lines.time, cause, first=moved)
         target = _Output(self, lines, held)
         self._last = Settled(lines.time, constant, np.zeros_like(constant), target, before)
         return stimulus.waveforms[0], self._last
