@@ -7,7 +7,6 @@ pattern but the words' own depends only on the layout: one that stays is uploade
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +27,7 @@ WORD_CELLS = ltc2668.BITS + 1
 WORDS, BITS, BOTH = 1, 2, 3
 """Which DAC a word is for: that of the word lines, that of the bit lines, or both."""
 
-Pattern = NDArray[np.uint8]
+Levels = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,18 +100,18 @@ class Layout:
         """Return the cell of every bit of every word, in order."""
         return (self.word_cells()[:, None] + np.arange(ltc2668.BITS)).ravel()
 
-    def select(self, target: int) -> Pattern:
+    def select(self, target: int) -> Levels:
         """Return the chip-select pattern of a DAC: low during its words."""
         meant = np.array([*(self.targets * self.slots), *(BOTH,) * self.tail]) & target
         pattern = np.ones(self.cells, dtype=np.uint8)
         pattern[(self.word_cells()[meant > 0, None] + np.arange(ltc2668.BITS)).ravel()] = 0
         return pattern
 
-    def address(self, bit: int) -> Pattern:
+    def address(self, bit: int) -> Levels:
         """Return the pattern of one address line of the multiplexers, A0 is bit 0."""
         return self._stepped((np.arange(self.steps) % max(self.inputs, 1)) >> bit & 1)
 
-    def gain(self) -> Pattern:
+    def gain(self) -> Levels:
         """Return the pattern of the gain pin: low, for the high gain, in the second half of steps.
 
         An amplifier that saturates does not hold its bit line: everything but these readings is
@@ -126,7 +125,7 @@ class Layout:
         ends = first + self.step * np.arange(1, self.steps + 1)
         return ends.astype(np.float64) * self.cell
 
-    def encode(self, sent: Codes) -> Pattern:
+    def encode(self, sent: Codes) -> Levels:
         """Return the patterns of the data pin for frames of words, shape ``(frames, cells)``.
 
         Parameters
@@ -134,11 +133,9 @@ class Layout:
         sent
             Words of each frame in order, those of the tail last; shape ``(frames, n)``.
         """
-        patterns = np.zeros((len(sent), self.cells), dtype=np.uint8)
-        patterns[:, _bit_cells(self)] = ltc2668.bits(sent).reshape(len(sent), -1)
-        return patterns
+        return encode(sent, self.cells, self.bit_cells())
 
-    def _stepped(self, values: Indices) -> Pattern:
+    def _stepped(self, values: Indices) -> Levels:
         pattern = np.zeros(self.cells, dtype=np.uint8)
         steps = np.repeat(values.astype(np.uint8), self.step)
         for slot in range(self.slots):
@@ -147,6 +144,8 @@ class Layout:
         return pattern
 
 
-@lru_cache(maxsize=64)
-def _bit_cells(layout: Layout) -> Indices:
-    return layout.bit_cells()
+def encode(sent: Codes, cells: int, places: Indices) -> Levels:
+    """Return what `Layout.encode` does, with a layout's `cells` and `bit_cells` at hand."""
+    levels = np.zeros((len(sent), cells), dtype=np.uint8)
+    levels[:, places] = ltc2668.bits(sent).reshape(len(sent), -1)
+    return levels

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from instruments.frames import BITS, WORDS, Layout, Pattern
+from instruments.frames import BITS, WORDS, Layout, Levels
 
 ZERO_CODE = 0x8000
 
@@ -51,7 +51,7 @@ class Dac:
                 raise AssertionError(f"command {command:04b} does not belong into a frame")
 
 
-def decode(layout: Layout, data: Pattern) -> tuple[np.ndarray, np.ndarray]:
+def decode(layout: Layout, data: Levels) -> tuple[np.ndarray, np.ndarray]:
     """Return the codes of both DACs' outputs during each cell, ``(2, cells, 16)``, and words sent.
 
     A word acts from the cell on at whose beginning its chip-select pin rises.
