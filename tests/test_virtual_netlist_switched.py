@@ -189,7 +189,7 @@ def test_scan_reads_every_cell_at_both_gains() -> None:
 
 def played(bench: Bench, cell: tuple[int, int], voltage: float, bias: float, width: float) -> None:
     """One pulse on W1 with its bias on W2, as two custom waveforms."""
-    times: Array = bench.now + np.array([0.0, 1e-4, 1e-4 + width])
+    times = np.array([bench.now, bench.now + 1e-4, bench.now + 1e-4 + width])
     first = Steps(times, np.array([0.0, voltage, 0.0]))
     second = Steps(times + 1e-16, np.array([0.0, bias, 0.0]))
     end = bench.now + 2 * width + 2e-4
