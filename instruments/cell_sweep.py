@@ -16,6 +16,9 @@ ROOM = 0.8
 """Part of the high gain's full scale that a point is expected to stay below to be taken there;
 assumed."""
 
+TELLING: Volt = 0.02
+"""Below this a point does not tell a conductance from noise; assumed."""
+
 
 class CellSweep:
     """Sweeps of single cells.
@@ -92,7 +95,7 @@ class CellSweep:
         for k, asked in enumerate(voltages.tolist()):
             measure = partial(self._point, plan, pair, bit, conductance)
             point, lowered = held_below(compliance, asked, conductance, measure)
-            if point.voltage:
+            if abs(point.voltage) >= TELLING:
                 conductance = abs(point.current / point.voltage)
             flags = point.flags | (Flag.COMPLIANCE if lowered else 0)
             points.append((point.voltage, point.current, flags))

@@ -16,6 +16,8 @@ from instruments.scans import TICK, WAVEFORM, Record, Steps, ticks
 
 ATTEMPTS = 12
 """Times that a point is taken at a lower voltage before the bench gives up; assumed."""
+NEAR = 0.9
+"""Part of the limit from which on a lowered voltage is near enough to it; assumed."""
 BELOW = 0.99
 """Part of the limit that is aimed at, so that noise and curvature do not lead beyond it."""
 LEAD = 16
@@ -136,17 +138,24 @@ def held_below(
     InstrumentError
         If the current stays above the limit however low the voltage.
     """
-    voltage = asked
-    if abs(asked) * conductance > limit:
+    voltage, foreseen = asked, abs(asked) * conductance > limit
+    if foreseen:
         voltage = float(np.copysign(BELOW * limit / conductance, asked))
     for _ in range(ATTEMPTS):
         point = measure(voltage)
         clipped = bool(point.flags & Flag.CLIPPED)
-        if abs(point.current) <= limit and not clipped:
-            return point, voltage != asked
+        size = max(abs(point.current), 1e-15)
+        if size <= limit and not clipped:
+            if not foreseen or size >= NEAR * limit:
+                return point, voltage != asked
+            # The cell conducts less than before: once, the voltage may rise again.
+            foreseen = False
+            higher = min(abs(asked), abs(voltage) * BELOW * limit / size)
+            voltage = float(np.copysign(higher, asked))
+            continue
         # What is clipped is more than it says.
-        most = 0.5 if clipped else BELOW
-        voltage *= min(BELOW * limit / max(abs(point.current), 1e-15), most)
+        foreseen = False
+        voltage *= min(BELOW * limit / size, 0.5 if clipped else BELOW)
     raise InstrumentError(
         f"the current stays above {limit:.3g} A: {point.current:.3g} A at {point.voltage:.3g} V"
     )

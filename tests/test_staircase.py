@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crossbar.backend import InstrumentError, LimitError
+from crossbar.backend import Flag, InstrumentError, LimitError
 from instruments.scans import RECORD, TICK, WAVEFORM, Steps
 from instruments.staircase import Measured, Point, held_below
 
@@ -62,6 +62,28 @@ def test_a_known_conductance_keeps_the_next_point_below_from_the_start() -> None
     _, lowered = held_below(1e-5, 0.5, 1e-4, ohmic(1e-4, taken))
     assert taken == [pytest.approx(0.099)]
     assert lowered
+
+
+def test_a_conductance_that_has_fallen_lets_the_voltage_rise_again() -> None:
+    taken: list[float] = []
+    point, lowered = held_below(1e-5, 0.5, 1e-3, ohmic(1e-5, taken))
+    assert taken == [pytest.approx(0.0099), 0.5]
+    assert not lowered
+    assert point.current == pytest.approx(5e-6)
+
+
+def test_what_is_clipped_is_more_than_it_says() -> None:
+    taken: list[float] = []
+
+    def measure(voltage: float) -> Measured:
+        taken.append(voltage)
+        clipped = abs(voltage) > 0.3
+        return Measured(voltage, min(1e-5 * voltage, 3e-6), Flag.CLIPPED if clipped else 0)
+
+    point, lowered = held_below(1e-4, 1.0, 0.0, measure)
+    assert taken == [1.0, 0.5, 0.25]
+    assert lowered
+    assert point.voltage == 0.25
 
 
 def test_a_current_that_does_not_come_down_is_an_error() -> None:
