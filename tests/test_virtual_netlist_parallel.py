@@ -304,3 +304,21 @@ def test_source_meter_is_not_wired() -> None:
 def test_more_lines_than_outputs_are_refused() -> None:
     with pytest.raises(BenchError):
         ParallelNetlist(SimulationSettings.ideal(11, 10))
+
+
+def test_signals_may_be_looked_at_long_after_their_interval() -> None:
+    seen = []
+    for late in (False, True):
+        bench = Bench()
+        bench.send(word(NOW, 3, READ_CODE))
+        bench.look(address=0)
+        start = bench.now
+        one, _ = bench.netlist.respond(stimulus(Steps.constant(start, IDLE | 1), start + 1e-3))
+        bench.now += 1e-3
+        times = start + np.array([2e-8, 1e-7, 5e-4])
+        if late:
+            for address in (2, 3, 4):
+                bench.look(address)
+            bench.netlist.rig.set_conductances(bench.G * 2)
+        seen.append(one.at(times))
+    np.testing.assert_allclose(seen[1], seen[0], rtol=1e-12)

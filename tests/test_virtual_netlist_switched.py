@@ -170,8 +170,8 @@ def test_without_supplies_all_lines_are_open() -> None:
 def scanned(bench: Bench, step: float = 4e-5) -> tuple[Array, Array]:
     """Both gains of every cell, one after another in one interval; output and times looked at."""
     pins = [at(i, j) | g for i in range(10) for j in range(10) for g in (0, GAIN)]
-    times: Array = bench.now + step * np.arange(len(pins))
     end = bench.now + step * len(pins)
+    times = np.linspace(bench.now, end, len(pins), endpoint=False)
     waves = Steps.constant(bench.now, 0.02), Steps.constant(bench.now, 0.0)
     _, out = bench.netlist.respond(
         Stimulus(bench.now, end, waves, Steps(times, np.array(pins)), POWERED)

@@ -171,10 +171,15 @@ class Settled:
         settled = bool(moment - self._time[-1] > moving) or (
             len(self._time) == 1 and self._before is None
         )
-        if settled:
-            # Only the end counts from now on, and it no longer depends on what was before.
-            self._before = None
-        return self if moved or not settled else None
+        if not settled:
+            return self
+        # Its end does not depend on what was before, which need not be kept for it.
+        return self._cut() if moved else None
+
+    def _cut(self) -> "Settled":
+        cut = Settled(self._time, self._constant, self._slewing, self._target, None)
+        cut._known = self._known
+        return cut
 
     def _start(self, k: int, distance: Array) -> float:
         if k == 0:
