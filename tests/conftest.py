@@ -22,3 +22,37 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="bench TOML: run the backend contract suite on it too. On real hardware it pulses "
         "two cells, within the file's own limits; by default it is not run",
     )
+    owner = parser.getgroup("tests for owners of instruments", "see docs/owner-tests.md")
+    owner.addoption(
+        "--wired",
+        choices=["nothing", "loopback", "pins", "dac", "relays"],
+        default=None,
+        help="what hangs on the instruments of --bench while the crossbar is disconnected; "
+        "without it they are not touched",
+    )
+    owner.addoption(
+        "--resistor",
+        metavar="OHM",
+        type=float,
+        default=None,
+        help="resistor between the source meter's terminals; by default they are open",
+    )
+    owner.addoption(
+        "--measure-query",
+        action="store_true",
+        help="also send MEAS? to a 2400: it resets the current limit and switches the output on",
+    )
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what the tests for owners measured on real instruments."""
+    lines = [
+        f"{report.nodeid.partition('::')[2]}: {value}"
+        for outcome in ("passed", "failed")
+        for report in terminalreporter.stats.get(outcome, [])
+        for name, value in report.user_properties
+        if name == "measured" and report.when == "call"
+    ]
+    if lines:
+        terminalreporter.section("measured")
+        terminalreporter.write("\n".join([*lines, ""]))
