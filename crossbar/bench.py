@@ -1,76 +1,42 @@
-"""Benches by name or by file; the only module that names concrete backends."""
+"""Benches by name or by file: loaded, opened, checked and calibrated."""
 
-import tomllib
-from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import asdict, dataclass, replace
-from difflib import get_close_matches
-from importlib import resources
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import MappingProxyType
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
-from crossbar.backend import Backend, BenchError, Limits, Ohm, Second
+from crossbar.backend import Backend, BenchError, Checkup
+from crossbar.bench_file import (
+    BENCHES,
+    KINDS,
+    BenchFile,
+    Description,
+    Programming,
+    read_bench_file,
+)
+from crossbar.bench_settings import hardware_settings, simulation_settings, virtual_settings
 from crossbar.crossbar import Crossbar
 from crossbar.guard import Guarded
-from crossbar.programming import POLICIES, Pulses, WriteVerify
-from crossbar.tables import build
 
 if TYPE_CHECKING:
-    from sim_backend import SimulatedBackend, SimulationSettings
+    from instruments.backend import HardwareBackend
 
-T = TypeVar("T")
+__all__ = [
+    "BENCHES",
+    "KINDS",
+    "Bench",
+    "Description",
+    "Programming",
+    "calibrated",
+    "checked",
+    "load",
+    "open_bench",
+    "remembering",
+]
 
-BENCHES: Mapping[str, str] = MappingProxyType(
-    {
-        "sim": "perovskite-nanowire array of 10x10, simulated, with the faults of a real one",
-        "ideal": "the same without any fault: linear, exact, noiseless",
-    }
-)
-"""Benches that come with the program; each is ``benches/<name>.toml``."""
-
-KINDS = ("sim",)
-"""What a bench file may say it is; real and virtual instruments have no drivers yet."""
-
-
-@dataclass(frozen=True, slots=True)
-class Programming:
-    """The table ``[programming]`` of a bench file: the cell that is wanted, and the pulses."""
-
-    cell: WriteVerify
-    policy: str
-    pulses: Pulses
-
-
-@dataclass(frozen=True, slots=True)
-class Description:
-    """A bench file that was read and checked, before anything is opened.
-
-    Parameters
-    ----------
-    name
-        As asked for: a name in `BENCHES`, or the file's stem.
-    kind
-        One of `KINDS`.
-    tables
-        The tables that belong to the kind.
-    limits
-        What may be asked of the bench.
-    programming
-        What a programmed cell is.
-    text
-        The file itself.
-    memory
-        File in which a simulated array is kept between programs; None makes a fresh one each time.
-    """
-
-    name: str
-    kind: str
-    tables: Mapping[str, object]
-    limits: Limits
-    programming: Programming
-    text: str
-    memory: Path | None = None
+Opened = tuple[Backend, int | None, Mapping[str, object]]
+"""A backend, the seed of its simulation if it has one, and what else made its numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +55,8 @@ class Bench:
         Of the simulation; None where chance is nature's.
     memory
         File in which a simulated array is kept; None where it is fresh, or real.
+    made
+        What else made the numbers, beside what the backend knows of itself.
     """
 
     name: str
@@ -97,6 +65,7 @@ class Bench:
     programming: Programming
     seed: int | None
     memory: Path | None = None
+    made: Mapping[str, object] = field(default_factory=dict)
 
     def crossbar(self, mapping: str = "differential") -> Crossbar:
         """Return a crossbar on this bench, with the bench's own programming settings."""
@@ -107,7 +76,7 @@ class Bench:
     def describe(self) -> dict[str, object]:
         """Return what made the numbers: name, limits and whatever the backend says of itself."""
         memory = None if self.memory is None else str(self.memory)
-        return {**self.backend.describe(), "name": self.name, "memory": memory}
+        return {**self.backend.describe(), **self.made, "name": self.name, "memory": memory}
 
 
 def load(spec: str) -> Description:
@@ -123,23 +92,40 @@ def load(spec: str) -> Description:
     BenchError
         If there is no such bench, or the file is not a complete and correct description.
     """
-    name, text, folder = _text(spec)
-    where = f"bench {name}"
-    try:
-        table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as problem:
-        raise BenchError(f"{where}: not TOML: {problem}") from problem
-    if "kind" not in table:
-        raise BenchError(f"{where}: missing key 'kind'{_hint('kind', table)}")
-    kind = table.pop("kind")
-    if kind not in KINDS:
-        raise BenchError(f"{where}: kind = {kind!r} is not one of {', '.join(KINDS)}")
-    limits = build(Limits, _take(table, "limits", where), f"{where}, [limits]")
-    programming = _programming(_take(table, "programming", where), where)
-    description = Description(name, kind, table, limits, programming, text)
-    _simulation(description, None)  # so that every key is checked before anything is opened
-    memory = table.get("memory")
-    return description if memory is None else remembering(description, folder / str(memory))
+    return _load(spec, Path())
+
+
+def _load(spec: str, folder: Path) -> Description:
+    file = read_bench_file(spec, folder)
+    if file.kind == "virtual":
+        return _load_virtual(file)
+    limits, programming = file.limits(), file.programming()
+    description = Description(file.name, file.kind, file.tables, limits, programming, file.text)
+    if file.kind == "hardware":
+        hardware_settings(description)  # so that every key is checked before anything is opened
+        return description
+    simulation_settings(description, None)
+    memory = file.tables.get("memory")
+    return description if memory is None else remembering(description, file.folder / str(memory))
+
+
+def _load_virtual(file: BenchFile) -> Description:
+    rehearsed = file.tables.pop("bench", None)
+    if not isinstance(rehearsed, str):
+        raise BenchError(
+            f"{file.where}: bench = {rehearsed!r} does not name the bench it rehearses"
+        )
+    real = _load(rehearsed, file.folder)
+    if real.kind != "hardware":
+        raise BenchError(
+            f"{file.where}: bench {rehearsed} is of kind {real.kind!r}; instruments are rehearsed "
+            "for a bench of kind 'hardware'"
+        )
+    description = Description(
+        file.name, file.kind, file.tables, real.limits, real.programming, file.text, None, real
+    )
+    virtual_settings(description, None)
+    return description
 
 
 def remembering(description: Description, memory: Path) -> Description:
@@ -169,144 +155,108 @@ def open_bench(bench: Description | str, *, seed: int | None = None) -> Iterator
     bench
         A description, or what `load` takes.
     seed
-        Of a simulation, instead of the one in its description.
+        Of a simulation, instead of the one in its description; a real bench has none.
 
     Raises
     ------
     BenchError
         As `load`; also if the memory of a simulated array cannot be used.
+    InstrumentError
+        If an instrument cannot be opened; all that were are safe again then.
     """
     description = load(bench) if isinstance(bench, str) else bench
-    settings = _simulation(description, seed)
-    with _simulated(settings, description.memory) as backend:
+    opener = _open_simulated if description.kind == "sim" else _open_instruments
+    with opener(description, seed) as (backend, used, made):
         yield Bench(
             name=description.name,
             kind=description.kind,
             backend=Guarded(backend, description.limits),
             programming=description.programming,
-            seed=settings.seed,
+            seed=used,
             memory=description.memory,
+            made=made,
         )
 
 
-def _simulated(
-    settings: "SimulationSettings", memory: Path | None
-) -> AbstractContextManager["SimulatedBackend"]:
-    """Return a simulated bench to be entered: a fresh one, or the one in a file."""
+def checked(
+    description: Description, seed: int | None, progress: Callable[[str, int, int], None]
+) -> tuple[Checkup, dict[str, object]]:
+    """Return what a bench of instruments finds out about itself, and what made it.
+
+    Raises
+    ------
+    BenchError
+        If the bench has no instruments.
+    InstrumentError
+        If an instrument cannot be opened, or fails.
+    """
+    voltage = description.programming.cell.read_voltage
+    with _instruments(description, seed) as (backend, used, made):
+        checkup = backend.check(voltage, progress)
+        return checkup, _facts(description, backend, used, made)
+
+
+def calibrated(
+    description: Description, seed: int | None, repeats: int
+) -> tuple[dict[str, list[float]], dict[str, object]]:
+    """Return the table ``[calibration]`` of a bench of instruments, and what made it.
+
+    Raises
+    ------
+    BenchError, InstrumentError
+        As `checked`; also if the bench has no reference resistor, or a gain is not credible.
+    """
+    with _instruments(description, seed) as (backend, used, made):
+        return dict(backend.calibrate(repeats)), _facts(description, backend, used, made)
+
+
+def _facts(
+    description: Description, backend: Backend, seed: int | None, made: Mapping[str, object]
+) -> dict[str, object]:
+    return {"bench": {**backend.describe(), **made, "name": description.name}, "seed": seed}
+
+
+@contextmanager
+def _open_simulated(description: Description, seed: int | None) -> Iterator[Opened]:
+    """Open a simulated bench: a fresh one, or the one in a file."""
     from sim_backend import SimulatedBackend
     from sim_backend.memory import remembered
 
-    return SimulatedBackend(settings) if memory is None else remembered(settings, memory)
+    settings, memory = simulation_settings(description, seed), description.memory
+    fresh = SimulatedBackend(settings) if memory is None else remembered(settings, memory)
+    with fresh as backend:
+        yield backend, settings.seed, {}
 
 
-def _text(spec: str) -> tuple[str, str, Path]:
-    """Return the name and the text of a bench file, and the folder its paths start from."""
-    if spec in BENCHES:
-        file = resources.files("crossbar") / "benches" / f"{spec}.toml"
-        return spec, file.read_text("utf-8"), Path()
-    path = Path(spec)
-    try:
-        return path.stem, path.read_text(encoding="utf-8"), path.parent
-    except FileNotFoundError as problem:
-        raise BenchError(
-            f"bench {spec!r} is neither a file nor one of {', '.join(BENCHES)}"
-        ) from problem
-    except (OSError, UnicodeDecodeError) as problem:
-        raise BenchError(f"bench {spec}: cannot be read: {problem}") from problem
+@contextmanager
+def _open_instruments(description: Description, seed: int | None) -> Iterator[Opened]:
+    with _instruments(description, seed) as opened:
+        yield opened
 
 
-def _take(table: dict[str, object], key: str, where: str) -> dict[str, object]:
-    """Remove and return a table of a bench file, which has to be there."""
-    if key not in table:
-        raise BenchError(f"{where}: missing table [{key}]{_hint(key, table)}")
-    taken = table.pop(key)
-    if not isinstance(taken, dict):
-        raise BenchError(f"{where}: {key} is a table, not {taken!r}")
-    return taken
+@contextmanager
+def _instruments(
+    description: Description, seed: int | None
+) -> Iterator[tuple["HardwareBackend", int | None, Mapping[str, object]]]:
+    """Open the instruments of a bench; those of a virtual one do not exist.
 
+    A real bench has no seed: chance is nature's.
+    """
+    if description.kind == "sim":
+        raise BenchError(f"bench {description.name} is a simulation: it has no instruments")
+    from instruments.backend import HardwareBackend
 
-def _hint(key: str, table: Mapping[str, object]) -> str:
-    """Return a question about the key that was probably meant to be the missing one."""
-    close = get_close_matches(key, table, n=1)
-    return f"; did you mean it by {close[0]!r}?" if close else ""
+    if description.rehearsed is None:
+        with HardwareBackend(hardware_settings(description)) as backend:
+            yield backend, None, {}
+        return
+    from sim_backend.virtual.bench import VirtualBench
 
-
-def _programming(table: dict[str, object], where: str) -> Programming:
-    """Return what ``[programming]`` says; only the chosen policy's own table may be in it."""
-    wanted = dict(table)
-    policy = str(wanted.pop("policy", None))
-    if policy not in POLICIES:
-        raise BenchError(
-            f"{where}: programming.policy = {policy!r} is not one of {', '.join(POLICIES)}"
-        )
-    pulses = _take(wanted, policy, f"{where}, [programming]")
-    return Programming(
-        cell=build(WriteVerify, wanted, f"{where}, [programming]"),
-        policy=policy,
-        pulses=build(POLICIES[policy], pulses, f"{where}, [programming.{policy}]"),
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class _Array:
-    """The table ``[array]`` of a simulated bench; every key is mandatory but the times."""
-
-    word_lines: int
-    bit_lines: int
-    line_resistance: Ohm
-    read_scheme: str
-    write_scheme: str
-    read_time: Second = 1e-4  # assumed
-    dead_time: Second = 1e-5  # assumed
-
-
-@dataclass(frozen=True, slots=True)
-class _Sim:
-    """What a simulated bench has at the top of its file."""
-
-    array: _Array
-    seed: int = 0
-    memory: str | None = None
-
-    def __post_init__(self) -> None:
-        if self.memory == "":
-            raise BenchError("memory names a file, or is left out")
-
-
-def _simulation(description: Description, seed: int | None) -> "SimulationSettings":
-    """Return the settings of a simulated bench, the file's seed replaced by another if given."""
-    from sim_backend.converters import Adc, Dac, Tia
-    from sim_backend.devices import DEVICES
-    from sim_backend.settings import SimulationSettings
-
-    where = f"bench {description.name}"
-    tables = dict(description.tables)
-    constants = _take(tables, "device", where)
-    model = constants.get("model")
-    if model not in DEVICES:
-        raise BenchError(f"{where}: device.model = {model!r} is not one of {', '.join(DEVICES)}")
-    constants = {key: value for key, value in constants.items() if key != "model"}
-
-    def part(cls: type[T], name: str) -> T:
-        return build(cls, _exact(_take(tables, name, where)), f"{where}, [{name}]")
-
-    dac, tia, adc = part(Dac, "dac"), part(Tia, "tia"), part(Adc, "adc")
-    top = build(_Sim, tables, where)
-    try:
-        return SimulationSettings(
-            **asdict(top.array),
-            device=build(DEVICES[str(model)], constants, f"{where}, [device]"),
-            dac=dac,
-            tia=tia,
-            adc=adc,
-            limits=description.limits,
-            seed=top.seed if seed is None else seed,
-        )
-    except BenchError as problem:
-        text = str(problem)
-        raise BenchError(text if text.startswith(where) else f"{where}: {text}") from problem
-
-
-def _exact(table: dict[str, object]) -> dict[str, object]:
-    """Return a converter's table with ``bits = "exact"`` as None: TOML has no word for it."""
-    return {k: None if (k, v) == ("bits", "exact") else v for k, v in table.items()}
+    settings = virtual_settings(description, seed)
+    drivers = hardware_settings(description.rehearsed)
+    with (
+        VirtualBench(settings) as virtual,
+        HardwareBackend(drivers, timer=virtual.clock) as backend,
+    ):
+        chosen = settings.simulation.seed
+        yield backend, chosen, {"kind": "virtual", "seed": chosen, "virtual": virtual.describe()}

@@ -8,6 +8,8 @@ from crossbar.backend import BenchError, Cells, ClosedError, CrossbarError, Limi
 from crossbar.bench import BENCHES, load, open_bench, remembering
 
 SIM = load("sim").text
+KIND = {name: "sim" if name in ("sim", "ideal") else name.partition("-")[0] for name in BENCHES}
+KIND |= {name: "hardware" for name in BENCHES if name.startswith("lab-")}
 
 
 def changed(tmp_path: Path, *changes: tuple[str, str]) -> str:
@@ -22,13 +24,19 @@ def changed(tmp_path: Path, *changes: tuple[str, str]) -> str:
 
 
 @pytest.mark.parametrize("name", BENCHES)
-def test_every_bench_that_ships_loads_opens_and_reads(name: str) -> None:
+def test_every_bench_that_ships_is_complete(name: str) -> None:
     description = load(name)
-    assert (description.name, description.kind, description.memory) == (name, "sim", None)
+    assert (description.name, description.kind, description.memory) == (name, KIND[name], None)
+
+
+@pytest.mark.parametrize("name", [name for name, kind in KIND.items() if kind != "hardware"])
+def test_every_bench_without_hardware_opens_and_reads(name: str) -> None:
+    description = load(name)
     with open_bench(description) as bench:
         assert bench.backend.read(Cells.of([(0, 0)]), 0.1).current.shape == (1,)
         described = bench.describe()
         assert (described["name"], described["seed"], described["memory"]) == (name, 0, None)
+        assert described["kind"] == KIND[name]
         assert bench.crossbar().settings == description.programming.cell
 
 
@@ -36,7 +44,7 @@ def test_every_bench_that_ships_loads_opens_and_reads(name: str) -> None:
 def test_the_text_of_a_bench_is_a_bench_file(name: str, tmp_path: Path) -> None:
     path = tmp_path / f"{name}.toml"
     path.write_text(load(name).text, encoding="utf-8")
-    assert load(str(path)) == load(name)
+    assert replace(load(str(path)), name=name) == load(name)
 
 
 def test_a_seed_replaces_the_one_in_the_file_and_chooses_the_array(tmp_path: Path) -> None:
@@ -70,7 +78,7 @@ MISTAKES: dict[str, tuple[str, str, str]] = {
     "another policy's table": ("[programming.ispp]", "[programming.secant]", "programming.ispp|is"),
     "unknown device": ('"perovskite"', '"oxide"', "device.model = 'oxide' is not one of ideal"),
     "unknown scheme": ('"half"', '"halves"', "no scheme is called 'halves'; there are grounded"),
-    "unknown kind": ('kind = "sim"', 'kind = "lab"', "kind = 'lab' is not one of sim"),
+    "unknown kind": ('kind = "sim"', 'kind = "lab"', "kind = 'lab' is not one of sim, virtual"),
     "not TOML": ("\n[tia]", "\n[tia", "not TOML"),
     "a value for a table": ("\n[tia]", "\n[[tia]]", "tia is a table, not"),
     "size": ("word_lines = 10", "word_lines = 0", "0 x 10 lines have no cells"),

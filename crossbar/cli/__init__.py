@@ -8,7 +8,7 @@ from typing import Any
 import typer
 
 from crossbar.backend import CrossbarError
-from crossbar.cli import bench_work, experiments, info, interrupt, runs
+from crossbar.cli import bench_commands, bench_work, experiments, info, interrupt, runs
 from crossbar.cli.output import errors
 
 REFUSED, INTERRUPTED = 2, 130
@@ -28,8 +28,13 @@ app = typer.Typer(
 experiments.add_to(app)
 bench_work.add_to(app)
 info.add_to(app)
+app.add_typer(bench_commands.app, name="bench")
 app.add_typer(runs.app, name="runs")
-for _command in (*app.registered_commands, *runs.app.registered_commands):
+for _command in (
+    *app.registered_commands,
+    *bench_commands.app.registered_commands,
+    *runs.app.registered_commands,
+):
     # The first sentence of the help, which the list of commands would cut at the end of its line.
     _text = inspect.getdoc(_command.callback) if _command.help is None else _command.help
     _command.short_help = _command.short_help or (_text or "").partition("\n")[0]

@@ -35,7 +35,7 @@ def check_figure(path: Path | None) -> Path | None:
 
 
 BenchOption: TypeAlias = Annotated[
-    str, typer.Option("--bench", "-b", help="Bench: sim, ideal, or a TOML file.")
+    str, typer.Option("--bench", "-b", help="Bench: sim, ideal, virtual, or a TOML file.")
 ]
 SeedOption: TypeAlias = Annotated[
     int | None,

@@ -14,6 +14,11 @@ class Clock(Protocol):
         """Bench time, s; it never runs back."""
         ...
 
+    @property
+    def calls(self) -> int:
+        """Exchanges with instruments so far."""
+        ...
+
     def call(self) -> None:
         """Account for one exchange with an instrument."""
         ...

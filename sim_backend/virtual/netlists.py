@@ -1,27 +1,38 @@
 """The wirings that a virtual bench can have, by name."""
 
 from collections.abc import Callable
+from typing import Protocol
 
 from sim_backend.settings import SimulationSettings
 from sim_backend.virtual.netlist_parallel import ParallelNetlist
 from sim_backend.virtual.netlist_switched import SwitchedNetlist, SwitchedParts
+from sim_backend.virtual.rig import Rig
 from sim_backend.virtual.world import Netlist
 
 
-def _switched_serial(settings: SimulationSettings) -> Netlist:
+class ArrayNetlist(Netlist, Protocol):
+    """A wiring with an array behind it."""
+
+    @property
+    def rig(self) -> Rig:
+        """The array."""
+        ...
+
+
+def _switched_serial(settings: SimulationSettings) -> ArrayNetlist:
     ratio = 2 if settings.write_scheme == "third" else 1
     return SwitchedNetlist(settings, SwitchedParts(select="serial", ratio=ratio))
 
 
-def _mux(settings: SimulationSettings) -> Netlist:
+def _mux(settings: SimulationSettings) -> ArrayNetlist:
     return SwitchedNetlist(settings, SwitchedParts(floating=True))
 
 
-def _mux_serial(settings: SimulationSettings) -> Netlist:
+def _mux_serial(settings: SimulationSettings) -> ArrayNetlist:
     return SwitchedNetlist(settings, SwitchedParts(floating=True, select="serial"))
 
 
-NETLISTS: dict[str, Callable[[SimulationSettings], Netlist]] = {
+NETLISTS: dict[str, Callable[[SimulationSettings], ArrayNetlist]] = {
     "parallel": ParallelNetlist,
     "switched": SwitchedNetlist,
     "switched-serial": _switched_serial,

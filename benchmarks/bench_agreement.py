@@ -1,0 +1,142 @@
+"""The virtual bench beside the simulator: the same array, seen through instruments and directly.
+
+``python benchmarks/bench_agreement.py [--json] [--figure FILE]``. Both benches draw the same cells
+from the same seed, and get the same conductances placed. Amplifiers' spreads are set to zero on
+both, because each bench draws its own. What is left is what instruments do: converters, noise,
+settling. It is given in codes of the scope, the stated resolution of the virtual bench.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from rows import Row, arguments, show
+
+from crossbar.backend import Array, Backend, Cells
+from crossbar.bench import load
+from crossbar.bench_settings import hardware_settings, simulation_settings, virtual_settings
+from instruments.backend import HardwareBackend
+from sim_backend import SimulatedBackend, Tia
+from sim_backend.virtual.bench import VirtualBench
+
+NAMES = ("virtual-parallel", "virtual-switched")
+VOLTAGE, REPEATS, SEED = 0.3, 32, 0
+CODE = 5.0 / 2**14 / 1e5
+"""A: one code of the scope at the high gain, 5 V over 14 bits at 100 kohm."""
+EXACT = Tia(gain_sigma=0.0, offset_sigma=0.0)
+
+
+def placed() -> Array:
+    """Return conductances over the window of the bench files, S."""
+    return np.exp(np.random.default_rng(SEED).uniform(np.log(2e-6), np.log(8e-5), (10, 10)))
+
+
+def seen(backend: Backend) -> tuple[Array, Array]:
+    """Return mean read currents of every cell, offsets taken off, and their standard error, A."""
+    cells = Cells.all(backend.shape)
+    zero = backend.drive(np.zeros((REPEATS, backend.shape[0]))).current.mean(axis=0)
+    reads = np.array([backend.read(cells, VOLTAGE).current for _ in range(REPEATS)])
+    return reads.mean(axis=0) - zero[cells.bit], reads.std(axis=0, ddof=1) / np.sqrt(REPEATS)
+
+
+def simulated() -> tuple[Array, Array]:
+    """Return what the simulator reads."""
+    settings = replace(simulation_settings(load("sim"), SEED), tia=EXACT)
+    with SimulatedBackend(settings) as backend:
+        backend.set_conductances(placed())
+        return seen(backend)
+
+
+def virtual(name: str) -> tuple[Array, Array]:
+    """Return what a virtual bench reads."""
+    description = load(name)
+    assert description.rehearsed is not None  # noqa: S101
+    settings = virtual_settings(description, SEED)
+    settings = replace(settings, simulation=replace(settings.simulation, tia=EXACT))
+    with (
+        VirtualBench(settings) as bench,
+        HardwareBackend(hardware_settings(description.rehearsed), timer=bench.clock) as backend,
+    ):
+        bench.netlist.rig.set_conductances(placed())
+        return seen(backend)
+
+
+def rows(results: dict[str, tuple[Array, Array]]) -> Iterator[Row]:
+    """Yield the differences between each virtual bench and the simulator."""
+    truth, own_error = results["sim"]
+    yield Row("one code of the scope at the high gain", 1e9 * CODE, None, "nA")
+    for name in NAMES:
+        current, error = results[name]
+        difference = current - truth
+        codes, noise = difference / CODE, np.hypot(error, own_error) / CODE
+        rms, expected = float(np.sqrt(np.mean(codes**2))), float(np.sqrt(np.mean(noise**2)))
+        part = f"{name} - sim, mean of {REPEATS} reads of 100 cells"
+        yield Row(
+            f"{part}: rms (± what noise gives)", rms, expected, "codes", "at most 3", rms <= 3
+        )
+        worst = 100 * float(np.abs(difference / truth).max())
+        yield Row(f"{part}: largest relative", worst, None, "%", "at most 2 %", worst <= 2)
+
+
+def draw(results: dict[str, tuple[Array, Array]], path: Path) -> None:
+    """Draw both benches against the simulator, and what is between them."""
+    from crossbar.figures.style import QUIET, save, styled
+
+    with styled():
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(10.4, 4.6), layout="constrained")
+        left, right = figure.subplots(1, 2)
+        truth = results["sim"][0]
+        ends = np.array([truth.min(), truth.max()]) / VOLTAGE * 1e6
+        left.plot(ends, ends, color=QUIET, lw=1, label="equal")
+        for name, colour in zip(NAMES, ("#0072b2", "#d55e00"), strict=True):
+            current, error = results[name]
+            left.plot(truth / VOLTAGE * 1e6, current / VOLTAGE * 1e6, ".", color=colour, label=name)
+            right.errorbar(
+                truth / VOLTAGE * 1e6,
+                (current - truth) / CODE,
+                error / CODE,
+                fmt=".",
+                color=colour,
+                lw=0.8,
+                label=name,
+            )
+        left.set(
+            xscale="log",
+            yscale="log",
+            title="Conductance of every cell",
+            xlabel="simulator (µS)",
+            ylabel="through the instruments (µS)",
+        )
+        right.axhspan(-1, 1, color=QUIET, alpha=0.2, lw=0, label="one code of the scope")
+        right.set(
+            xscale="log",
+            title="Difference",
+            xlabel="simulator (µS)",
+            ylabel="codes of the scope, ± standard error",
+        )
+        left.legend()
+        right.legend()
+        figure.supxlabel(
+            f"seed {SEED}, the same 10x10 cells; mean of {REPEATS} reads at {VOLTAGE} V",
+            fontsize=8,
+            color=QUIET,
+        )
+    save(figure, path)
+
+
+def main() -> None:
+    """Measure, print and draw."""
+    parser = arguments(str(__doc__).splitlines()[0])
+    parser.add_argument("--figure", type=Path, help="draw the comparison into this file")
+    chosen = parser.parse_args()
+    results = {"sim": simulated(), **{name: virtual(name) for name in NAMES}}
+    if chosen.figure is not None:
+        draw(results, chosen.figure)
+    show(rows(results), as_json=chosen.json, title="the virtual bench beside the simulator")
+
+
+if __name__ == "__main__":
+    main()

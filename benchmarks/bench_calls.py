@@ -1,0 +1,170 @@
+"""What a bench costs in calls of libdwf, counted on the virtual Analog Discovery 2.
+
+``python benchmarks/bench_calls.py [--json]``. A call is a USB round trip of about a millisecond on
+a real bench, and the virtual one lets a millisecond of bench time pass for each. Counts are of the
+steady state and exact. Beside them stand the calls that the same work takes if every step is a
+call of its own: configure, switch, start, poll, fetch (counted on code that did so, 2026).
+
+Our own Python is bounded from above: what the work takes on the computer's clock, less the time
+inside the virtual instrument. So the shares of pydwf and of ctypes count as ours.
+"""
+
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from rows import Row, arguments, show
+
+from crossbar.backend import Array, Backend, Cells
+from crossbar.bench import load
+from crossbar.bench_settings import hardware_settings, virtual_settings
+from crossbar.guard import Guarded
+from instruments.backend import HardwareBackend
+from sim_backend.virtual.bench import VirtualBench
+from sim_backend.virtual.clock import Clock
+from sim_backend.virtual.libdwf.discovery import VirtualDiscovery
+
+NAIVE = {"pulse": 28, "scan": 2800, "multiply": 58}
+"""Calls of code that makes one call per step, for a pulse, a 10x10 scan and a multiply."""
+SHAPE = (10, 10)
+ROUNDS = 7
+
+
+@dataclass
+class Watched:
+    """Time spent inside the virtual instrument."""
+
+    seconds: float = 0.0
+
+    def watch(self, discovery: VirtualDiscovery) -> None:
+        """Put a stopwatch around everything that arrives at the instrument."""
+        inner = discovery.call
+
+        def call(*given: Any) -> None:
+            start = time.perf_counter()
+            try:
+                inner(*given)
+            finally:
+                self.seconds += time.perf_counter() - start
+
+        setattr(discovery, "call", call)  # noqa: B010  # the instance's, not the class's
+
+
+@contextmanager
+def bench(name: str) -> Iterator[tuple[Backend, VirtualBench]]:
+    """Open a virtual bench behind its guard."""
+    description = load(name)
+    assert description.rehearsed is not None  # noqa: S101
+    drivers = hardware_settings(description.rehearsed)
+    with (
+        VirtualBench(virtual_settings(description, None)) as virtual,
+        HardwareBackend(drivers, timer=virtual.clock) as backend,
+    ):
+        yield Guarded(backend, description.limits), virtual
+
+
+def counted(clock: Clock, work: Callable[[], object], rounds: int = 3) -> int:
+    """Return how many calls the work takes once it has been done before."""
+    for _ in range(rounds):
+        before = clock.calls
+        work()
+    return clock.calls - before
+
+
+def pulses(backend: Backend) -> Callable[[], object]:
+    """Return work that pulses another cell at another amplitude each time."""
+    state = {"n": 0}
+
+    def work() -> object:
+        n = state["n"] = state["n"] + 1
+        cell = Cells.of([(n % 10, (3 * n) % 10)])
+        return backend.pulse(cell, np.array([1.0 + 0.01 * n]), np.array([1e-4]), 0.3)
+
+    return work
+
+
+def own_time(
+    backend: Backend, clock: Clock, watched: Watched, vectors: Array
+) -> tuple[float, float, int]:
+    """Return own seconds, bench seconds and calls of one multiply after the other."""
+    calls, bench_start, inside = clock.calls, clock.now, watched.seconds
+    start = time.perf_counter()
+    for vector in vectors:
+        backend.drive(vector[None])
+    took = time.perf_counter() - start
+    return took - (watched.seconds - inside), clock.now - bench_start, clock.calls - calls
+
+
+def parallel_rows() -> Iterator[Row]:
+    """Yield the figures of the parallel wiring."""
+    rng = np.random.default_rng(0)
+    with bench("virtual-parallel") as (backend, virtual):
+        clock = virtual.clock
+        yield at_most("parallel: pulse + verify of one cell", counted(clock, pulses(backend)), 10)
+        everything = Cells.all(SHAPE)
+        scan = counted(clock, lambda: backend.read(everything, 0.3))
+        yield at_most("parallel: full 10x10 scan", scan, 100)
+        one = counted(clock, lambda: backend.drive(rng.uniform(-0.3, 0.3, (1, 10))))
+        yield at_most("parallel: one multiply", one, 8)
+        vectors = rng.uniform(-0.3, 0.3, (100, 10))
+        batch = counted(clock, lambda: backend.drive(vectors))
+        yield at_most("parallel: 100 multiplies in one request", batch, 800)
+        watched = Watched()
+        watched.watch(virtual.discovery)
+        measured = [own_time(backend, clock, watched, vectors) for _ in range(ROUNDS)]
+    own = [100 * mine / (mine + bench_time) for mine, bench_time, _ in measured]
+    calls = measured[-1][2]
+    yield at_most("parallel: 100 multiplies, each its own request", calls, 800)
+    share, spread = statistics.median(own), statistics.pstdev(own)
+    yield Row(
+        "own Python (with pydwf's) in these, at 1 ms a call",
+        share,
+        spread,
+        "%",
+        "at most 1 %",
+        share <= 1.0,
+    )
+    yield Row(
+        "the same, time per multiply",
+        1e6 * statistics.median(m[0] for m in measured) / 100,
+        None,
+        "us",
+    )
+    yield from (
+        Row(f"one call per step: {name}", count, None, "calls")
+        for name, count in (("multiply", NAIVE["multiply"]), ("scan", NAIVE["scan"]))
+    )
+
+
+def switched_rows() -> Iterator[Row]:
+    """Yield the figures of the switched wiring."""
+    with bench("virtual-switched") as (backend, virtual):
+        clock = virtual.clock
+        yield at_most("switched: pulse + verify of one cell", counted(clock, pulses(backend)), 10)
+        everything = Cells.all(SHAPE)
+        scan = counted(clock, lambda: backend.read(everything, 0.3))
+        yield at_most("switched: full 10x10 scan", scan, 20)
+        vectors = np.random.default_rng(0).uniform(-0.3, 0.3, (1, 10))
+        one = counted(clock, lambda: backend.drive(vectors))
+        yield Row("switched: one multiply, by superposition", one, None, "calls")
+    yield Row("one call per step: pulse + verify", NAIVE["pulse"], None, "calls")
+
+
+def at_most(name: str, count: int, most: int) -> Row:
+    """Return an exact count and whether it is within its budget."""
+    return Row(name, count, None, "calls", f"at most {most}", count <= most)
+
+
+def main() -> None:
+    """Count, measure and print."""
+    chosen = arguments(str(__doc__).splitlines()[0]).parse_args()
+    rows = [*parallel_rows(), *switched_rows()]
+    show(rows, as_json=chosen.json, title="calls of libdwf on the virtual bench, steady state")
+
+
+if __name__ == "__main__":
+    main()

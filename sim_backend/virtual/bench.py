@@ -1,0 +1,149 @@
+"""A virtual bench as a whole: the clock, the wiring, and the instruments that are plugged in."""
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field
+from types import TracebackType
+
+import numpy as np
+
+from crossbar.backend import BenchError, Second, Volt
+from sim_backend.settings import SimulationSettings
+from sim_backend.virtual.clock import Clock, FastClock, WallClock
+from sim_backend.virtual.libdwf.discovery import VirtualDiscovery
+from sim_backend.virtual.libdwf.imperfections import Imperfections
+from sim_backend.virtual.libdwf.mount import mounted
+from sim_backend.virtual.netlists import NETLISTS
+from sim_backend.virtual.world import World
+
+CLOCKS = ("fast", "wall")
+
+
+@dataclass(frozen=True, slots=True)
+class ScopeFaults:
+    """What the scope of the virtual Analog Discovery 2 adds to the truth.
+
+    Parameters
+    ----------
+    noise
+        Of one sample at the full rate, V rms.
+    offset
+        Standard deviation of the two inputs' offsets, V.
+    bandwidth
+        Of the inputs, first order, Hz.
+
+    Raises
+    ------
+    BenchError
+        If a number is negative, or the bandwidth zero.
+    """
+
+    noise: Volt = 1e-3  # assumed
+    offset: Volt = 2e-3  # assumed
+    bandwidth: float = 30e6  # Analog Discovery 2 reference manual, with its BNC adapter
+
+    def __post_init__(self) -> None:
+        if not (min(self.noise, self.offset) >= 0 and self.bandwidth > 0):
+            raise BenchError("noise and offset are zero or more, the bandwidth above zero")
+
+
+@dataclass(frozen=True, slots=True)
+class VirtualSettings:
+    """Everything that a virtual bench is made of.
+
+    Parameters
+    ----------
+    simulation
+        The array, its cells and the spread of the amplifiers.
+    netlist
+        A name in `sim_backend.virtual.netlists.NETLISTS`.
+    clock
+        ``fast`` or ``wall``.
+    latency
+        What one call of an instrument's library takes by the fast clock, s.
+    scope
+        What the scope adds.
+
+    Raises
+    ------
+    BenchError
+        If there is no such netlist or clock, or the latency is impossible.
+    """
+
+    simulation: SimulationSettings
+    netlist: str
+    clock: str = "fast"
+    latency: Second = 1e-3  # assumed
+    scope: ScopeFaults = field(default_factory=ScopeFaults)
+
+    def __post_init__(self) -> None:
+        if self.netlist not in NETLISTS:
+            raise BenchError(f"netlist = {self.netlist!r} is not one of {', '.join(NETLISTS)}")
+        if self.clock not in CLOCKS:
+            raise BenchError(f"clock = {self.clock!r} is not one of {', '.join(CLOCKS)}")
+        FastClock(self.latency)
+
+    def make_clock(self) -> Clock:
+        """Return a new clock as described."""
+        return FastClock(self.latency) if self.clock == "fast" else WallClock()
+
+
+class VirtualBench:
+    """Instruments that do not exist, plugged in while the block runs.
+
+    Parameters
+    ----------
+    settings
+        What the bench is made of.
+
+    Raises
+    ------
+    BenchError
+        If a real libdwf is loaded in this process.
+    """
+
+    def __init__(self, settings: VirtualSettings) -> None:
+        self.settings = settings
+        self.clock = settings.make_clock()
+        self.netlist = NETLISTS[settings.netlist](settings.simulation)
+        self.world = World(self.clock, self.netlist)
+        self.discovery = VirtualDiscovery(self.world, imperfections=self._imperfections())
+        self._plugged = ExitStack()
+
+    def __enter__(self) -> "VirtualBench":
+        self._plugged.enter_context(mounted(self.discovery))
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._plugged.close()
+
+    def _imperfections(self) -> Imperfections:
+        """Return what the scope adds, its offsets drawn; the array draws from its own seed."""
+        scope, seed = self.settings.scope, self.settings.simulation.seed
+        first, second = scope.offset * np.random.default_rng([seed, 1]).standard_normal(2)
+        return Imperfections(
+            noise=scope.noise,
+            scope_offset=(float(first), float(second)),
+            scope_bandwidth=scope.bandwidth,
+            seed=seed,
+        )
+
+    def describe(self) -> Mapping[str, object]:
+        """Return what the virtual instruments and the array behind them are made of."""
+        s = self.settings
+        plain = s.simulation.plain()
+        kept = ("shape", "line_resistance", "tia")
+        return {
+            "netlist": s.netlist,
+            "clock": s.clock,
+            "latency": s.latency,
+            "scope": asdict(s.scope),
+            "device": dict(self.netlist.rig.device.describe()),
+            **{name: plain[name] for name in kept},
+            "assumed": ["latency", "scope", "line_resistance", "tia"],
+        }
