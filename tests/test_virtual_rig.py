@@ -6,6 +6,7 @@ import pytest
 from crossbar.backend import Array, Cells, LimitError
 from quiet_bench import QUIET, conductances
 from sim_backend import Ideal, Perovskite, SimulatedBackend, SimulationSettings
+from sim_backend.virtual.edges import Edges
 from sim_backend.virtual.faults import OPEN, SHORT, Faults, Leak
 from sim_backend.virtual.rig import Rig
 
@@ -191,8 +192,8 @@ def test_conductances_relax_by_the_bench_time_of_the_read() -> None:
 
 def test_edges_shorten_a_short_pulse() -> None:
     moved = []
-    for edge in (None, (5e6, 0.9e-6)):
-        rig = Rig(replace(EXACT, device=QUIET), edge=edge)
+    for edges in (None, Edges(slew=5e6, constant=0.9e-6)):
+        rig = Rig(replace(EXACT, device=QUIET), edges=edges)
         one(rig, *half_selected(rig, (0, 0), 3.2), width=1e-5)
         moved.append(rig.conductances[0, 0] - QUIET.conductance_off)
     assert 0.65 < moved[1] / moved[0] < 0.8
@@ -200,8 +201,8 @@ def test_edges_shorten_a_short_pulse() -> None:
 
 def test_slow_edges_leave_a_long_pulse_nearly_as_it_is() -> None:
     moved = []
-    for edge in (None, (5e6, 0.9e-6)):
-        rig = Rig(replace(EXACT, device=QUIET), edge=edge)
+    for edges in (None, Edges(slew=5e6, constant=0.9e-6)):
+        rig = Rig(replace(EXACT, device=QUIET), edges=edges)
         one(rig, *half_selected(rig, (0, 0), 3.0), width=1e-3)
         moved.append(rig.conductances[0, 0] - QUIET.conductance_off)
     assert 0.995 < moved[1] / moved[0] < 1.0

@@ -13,6 +13,7 @@ import numpy as np
 from crossbar.backend import Ampere, Array, BenchError, Indices, Mask, Ohm, Volt
 from sim_backend.settings import SimulationSettings
 from sim_backend.virtual.amplifiers import Amplifiers, Pace, Sense, Settled
+from sim_backend.virtual.edges import Edges
 from sim_backend.virtual.faults import Faults
 from sim_backend.virtual.ltc2668 import DacSpread, Ltc2668, Pins
 from sim_backend.virtual.rig import Rig
@@ -90,8 +91,8 @@ class ParallelNetlist:
             raise BenchError(f"this wiring has {LINES} word lines and {LINES} bit lines")
         self._parts = ParallelParts() if parts is None else parts
         wrong = Faults() if faults is None else faults
-        edge = self._parts.dac.slew, self._parts.dac.time_constant
-        self.rig = Rig(settings, edge=edge, faults=wrong)
+        edges = Edges(self._parts.dac.slew, self._parts.dac.time_constant)
+        self.rig = Rig(settings, edges=edges, faults=wrong)
         rng, count = self.rig.rng, settings.bit_lines
         self.amplifiers = Amplifiers(self._parts.sense, settings.tia, count, wrong, rng)
         self.word_dac = Ltc2668(WORD_PINS, self._parts.dac, rng)

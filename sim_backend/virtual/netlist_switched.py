@@ -15,7 +15,8 @@ from crossbar.backend import Ampere, Array, BenchError, Indices, Mask, Ohm, Seco
 from sim_backend.settings import SimulationSettings
 from sim_backend.virtual.amplifiers import Amplifiers, Pace, Sense, Settled
 from sim_backend.virtual.faults import Faults
-from sim_backend.virtual.rig import Held, Rig
+from sim_backend.virtual.held import Held
+from sim_backend.virtual.rig import Rig
 from sim_backend.virtual.signals import Signal, Steps, Stimulus
 from sim_backend.virtual.source_path import Connection, SourcePath
 

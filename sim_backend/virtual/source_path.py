@@ -87,9 +87,12 @@ class SourcePath:
         self._rig.settle()
         healthy = self._rig.healthy(self._rig.now)
         level = self._limited(healthy, to, voltage, limit)
-        exact, sigma = self._rig.terminal_currents(healthy, *_terminals(to, level))
-        noise = sigma[0] * self._rig.draw(sigma[0].shape)
-        current = float((exact[0] + noise)[to.low].sum()) + to.beside * level
+        flow = self._rig.circuit.flow(healthy, *_terminals(to, level))
+        noise = flow.sigma[0] * self._rig.rng.standard_normal(flow.sigma.shape[1])
+        current = float((flow.current[0] + noise)[to.low].sum()) + to.beside * level
+        if level != voltage:
+            # What limits regulates the current: it is the limit, to the last digit.
+            return level, float(np.copysign(limit, current))
         return level, min(max(current, -limit), limit)
 
     def _apply(self) -> None:
@@ -101,10 +104,11 @@ class SourcePath:
         self._held, self._duration = None, 0.0
         rig = self._rig
         healthy = rig.healthy(start)
-        seen = self._seen(healthy, _terminals(to, voltage))
+        seen = rig.circuit.flow(healthy, *_terminals(to, voltage)).voltage[0]
         if not (rig.writes(seen) and len(to.high) == len(to.low) == 1):
             level = self._limited(healthy, to, voltage, limit)
-            rig.stressed(self._seen(healthy, _terminals(to, level)), width, start)
+            lowered = rig.circuit.flow(healthy, *_terminals(to, level)).voltage[0]
+            rig.stressed(lowered, width, start)
             return
         cell = int(to.high[0]), int(to.low[0])
         total = abs(self._current(healthy, to, voltage))
@@ -113,18 +117,13 @@ class SourcePath:
         rig.device.hold(cell, float(seen[cell]), limit * share, width, start)
         after = rig.healthy(start + width)
         level = self._limited(after, to, voltage, limit)
-        others = self._seen(after, _terminals(to, level))
+        others = rig.circuit.flow(after, *_terminals(to, level)).voltage[0]
         others[cell] = 0.0
         rig.disturbed(others, width)
 
-    def _seen(self, healthy: Array, terminals: tuple[Array, Array]) -> Array:
-        for _, _, solution in self._rig.solved(healthy, *terminals):
-            return np.array(solution.voltage[0])
-        return np.zeros(self._rig.shape)
-
     def _current(self, healthy: Array, to: Connection, voltage: Volt) -> Ampere:
-        exact, _ = self._rig.terminal_currents(healthy, *_terminals(to, voltage))
-        return float(exact[0, to.low].sum()) + to.beside * voltage
+        flow = self._rig.circuit.flow(healthy, *_terminals(to, voltage))
+        return float(flow.current[0, to.low].sum()) + to.beside * voltage
 
     def _limited(self, healthy: Array, to: Connection, voltage: Volt, limit: Ampere) -> Volt:
         """Return the voltage, lowered until the current is within the limit, V."""
