@@ -7,7 +7,7 @@ from crossbar.backend import Volt
 from sim_backend.virtual.libdwf.chassis import Chassis
 from sim_backend.virtual.libdwf.failure import invalid
 from sim_backend.virtual.libdwf.memory import write, write_text
-from sim_backend.virtual.libdwf.parameters import Functions, constants
+from sim_backend.virtual.libdwf.parameters import Functions, constants, named
 
 _ENABLE, _VOLTAGE, _CURRENT, _POWER, _TEMPERATURE = 1, 2, 3, 4, 5  # ANALOGIO, dwf.h
 _NAME, _UNIT, _LABEL = 32, 16, 16  # bytes, dwf.h
@@ -69,7 +69,7 @@ class AnalogIO:
 
     def functions(self) -> Functions:
         """Return its functions by name."""
-        made = {name: getattr(self, name) for name in dir(self) if name.startswith("FDwf")}
+        made = named(self)
         made["FDwfAnalogIOEnableInfo"] = constants(1, 1)
         made["FDwfAnalogIOChannelCount"] = constants(len(_CHANNELS))
         return made

@@ -22,6 +22,7 @@ from sim_backend.virtual.libdwf.parameters import (
     bit_set,
     constants,
     functions,
+    named,
 )
 from sim_backend.virtual.libdwf.pattern import joined
 from sim_backend.virtual.libdwf.sequencer import RUNNING, Program, Sequencer
@@ -146,9 +147,7 @@ class AnalogOut:
         made["FDwfAnalogOutTriggerSourceInfo"] = constants(bit_set(SOURCES))
         made["FDwfAnalogOutCount"] = constants(CHANNELS)
         made["FDwfAnalogOutNodeInfo"] = constants(bit_set(range(_NODES)))
-        for name in dir(self):
-            if name.startswith("FDwf"):
-                made[name] = getattr(self, name)
+        made |= named(self)
         for what in _WITHOUT_NODE:
             for verb in ("Set", "Get", "Info"):
                 node = made.get(f"FDwfAnalogOutNode{what}{verb}")

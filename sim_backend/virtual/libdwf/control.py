@@ -16,7 +16,7 @@ from sim_backend.virtual.libdwf.chassis import (
 )
 from sim_backend.virtual.libdwf.failure import ALREADY_OPENED, Failure, invalid
 from sim_backend.virtual.libdwf.memory import write, write_text
-from sim_backend.virtual.libdwf.parameters import Functions, bit_set, constants
+from sim_backend.virtual.libdwf.parameters import Functions, bit_set, constants, named
 
 DISCOVERY_2, REVISION_C = 3, 3  # DEVID and DEVVER, dwf.h
 _TYPE, _USB = 0x08000000, 1  # enumfilter, dwf.h
@@ -71,7 +71,7 @@ class Control:
 
     def functions(self) -> Functions:
         """Return its functions by name."""
-        made = {name: getattr(self, name) for name in dir(self) if name.startswith("FDwf")}
+        made = named(self)
         made["FDwfDeviceTriggerInfo"] = constants(bit_set(SOURCES))
         made["FDwfDeviceTriggerSlopeInfo"] = constants(bit_set((0, 1, 2)))
         made["FDwfEnumConfig"] = constants(CONFIGURATIONS)

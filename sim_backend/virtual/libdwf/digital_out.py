@@ -24,6 +24,7 @@ from sim_backend.virtual.libdwf.parameters import (
     bit_set,
     constants,
     functions,
+    named,
 )
 from sim_backend.virtual.libdwf.pattern import (
     CUSTOM,
@@ -93,9 +94,7 @@ class DigitalOut:
         made["FDwfDigitalOutCount"] = constants(PINS)
         made["FDwfDigitalOutCounterInfo"] = constants(*_COUNTER)
         made["FDwfDigitalOutRepetitionInfo"] = constants(0x7FFF)
-        for name in dir(self):
-            if name.startswith("FDwf"):
-                made[name] = getattr(self, name)
+        made |= named(self)
         return made
 
     def reset(self) -> None:

@@ -101,6 +101,11 @@ def constants(*values: float) -> Function:
     return told
 
 
+def named(instrument: object) -> Functions:
+    """Return the methods of an instrument that are named like functions of libdwf."""
+    return {name: getattr(instrument, name) for name in dir(instrument) if name.startswith("FDwf")}
+
+
 def _setter(
     parameter: Parameter, target: Callable[..., Sequence[Any]], changed: Callable[..., None]
 ) -> Function:

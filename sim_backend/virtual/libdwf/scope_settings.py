@@ -25,6 +25,7 @@ from sim_backend.virtual.libdwf.parameters import (
 )
 
 CHANNELS = 2
+BITS = 14  # reference manual
 RANGES = (5.0, 50.0)  # V from end to end; the instrument's own are slightly larger
 _LONGEST = 2.0**32 / BASE_CLOCK  # s; assumed
 _SMALLEST_BUFFER = 16  # assumed
@@ -103,7 +104,7 @@ class ScopeSettings:
         made["FDwfAnalogInTriggerSourceInfo"] = constants(bit_set(SOURCES))
         made["FDwfAnalogInChannelCount"] = constants(CHANNELS)
         made["FDwfAnalogInChannelCounts"] = constants(CHANNELS, 0, CHANNELS)
-        made["FDwfAnalogInBitsInfo"] = constants(14)
+        made["FDwfAnalogInBitsInfo"] = constants(BITS)
         made["FDwfAnalogInNoiseSizeInfo"] = constants(0)
         made["FDwfAnalogInFrequencyInfo"] = constants(BASE_CLOCK / 2**32, BASE_CLOCK)
         made["FDwfAnalogInChannelRangeInfo"] = constants(*RANGES, len(RANGES))
