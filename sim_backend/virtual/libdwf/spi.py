@@ -110,7 +110,10 @@ class Spi:
             self._pins.hold({pin: int(level > 0)})
 
     def FDwfDigitalSpiWriteOne(self, lines: int, count: int, word: int) -> None:
-        """Send the low bits of one word."""
+        """Send the low bits of one word; one of none makes the master drive its pins."""
+        if count == 0:
+            self._hold()
+            return
         self._transfer(lines, self._bits(np.array([word], np.uint32), _width(count, 32)))
 
     def FDwfDigitalSpiReadOne(self, lines: int, count: int, word: Any) -> None:
