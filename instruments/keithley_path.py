@@ -56,7 +56,6 @@ class KeithleyPath:
         self._relay = relay
         self._timer = timer
         self._identity = ""
-        self._ready: Volt | None = None
 
     @property
     def reads(self) -> bool:
@@ -70,13 +69,11 @@ class KeithleyPath:
 
     def open(self) -> None:
         """Open the source meter; its output is off."""
-        self._ready = None
         self._meter.open()
         self._identity = self._meter.identify()
 
     def close(self) -> None:
         """Switch its output off, before anything is asked, and close it."""
-        self._ready = None
         self._meter.close()
 
     def describe(self) -> dict[str, object]:
@@ -98,10 +95,7 @@ class KeithleyPath:
         InstrumentError
             If a reading is none, or not at the voltage that was set.
         """
-        if self._ready != voltage:
-            self._ready = None
-            self._meter.configure(abs(voltage), self._compliance, nplc=self._table.nplc)
-            self._ready = voltage
+        self._meter.configure(abs(voltage), self._compliance, nplc=self._table.nplc)
         current, flags = np.empty(len(pairs)), np.zeros(len(pairs), dtype=np.uint8)
         with self._switched(pairs[0]), self._meter.energised():
             for k, pair in enumerate(pairs):
@@ -129,7 +123,6 @@ class KeithleyPath:
         InstrumentError
             If a point was not what was set.
         """
-        self._ready = None
         if not len(voltages):
             none = np.empty(0)
             return Sweep(none, none, none, np.empty(0, dtype=np.uint8))

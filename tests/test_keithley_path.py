@@ -105,16 +105,6 @@ def test_reads_throw_the_relay_once_and_only_while_nothing_is_driven() -> None:
     ]
 
 
-def test_the_same_read_again_is_not_configured_again() -> None:
-    bench = Bench()
-    path = path_of(bench)
-    path.read([(1, 2)], 0.3)
-    path.read([(1, 2)], 0.3)
-    path.sweep((1, 2), np.array([0.1]), 1e-4, 1e-3)
-    path.read([(1, 2)], 0.3)
-    assert sum(line.startswith("configure") for line in bench.log) == 2
-
-
 def test_an_overflow_is_an_error_and_leaves_nothing_on() -> None:
     bench = Bench()
     bench.overflow = True
