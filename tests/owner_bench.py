@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 import pytest
+from pyvisa.highlevel import VisaLibraryBase
 
 from crossbar.backend import Array
 from crossbar.bench import load
@@ -23,10 +24,12 @@ from instruments.visa import Link
 from sim_backend.virtual.clock import FastClock
 from sim_backend.virtual.libdwf.discovery import VirtualDiscovery
 from sim_backend.virtual.libdwf.mount import mounted
-from sim_backend.virtual.signals import Steps, Stimulus
+from sim_backend.virtual.signals import Signal, Steps, Stimulus
 from sim_backend.virtual.world import Loopback, Netlist, World
 
 PAGE = Path(__file__).parents[1] / "docs" / "owner-tests.md"
+LARGEST = 1.0
+"""What no test puts on an owner's wires more of, V; held to on virtual instruments."""
 HIGH = 3.3
 """Level of a digital pin, V; AD2 reference manual."""
 
@@ -150,6 +153,23 @@ def place(request: pytest.FixtureRequest, needs: str | None) -> Place:
     return Place(real=True, wired=wired, tables=description.tables, properties=properties)
 
 
+class Bounded:
+    """A wiring that remembers the largest voltage that a generator or a supply put on it, V."""
+
+    def __init__(self, netlist: Netlist) -> None:
+        self.largest = 0.0
+        self._netlist = netlist
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._netlist, name)
+
+    def respond(self, stimulus: Stimulus) -> tuple[Signal, Signal]:
+        """Respond as the wiring does."""
+        driven = [np.abs(each.value).max() for each in stimulus.waveforms]
+        self.largest = max(self.largest, *driven, *map(abs, stimulus.supplies))
+        return self._netlist.respond(stimulus)
+
+
 class CrossedLoopback(Loopback):
     """W1 and W2 on 1+ and 2+, DIO 0 and DIO 1 on 1- and 2-: each scope input sees a difference."""
 
@@ -252,9 +272,11 @@ def discovery(
             yield _quiet(Discovery(where, ad2, Monotonic()))
         return
     clock = FastClock()
-    world = World(clock, netlist())
+    bounded = Bounded(netlist())
+    world = World(clock, bounded)
     with mounted(VirtualDiscovery(world)), AnalogDiscovery(timer=clock) as ad2:
         yield _quiet(Discovery(where, ad2, clock, world))
+    assert bounded.largest <= LARGEST
 
 
 def _quiet(opened: Discovery) -> Discovery:
@@ -280,6 +302,8 @@ class Meter:
         Between its terminals, ohm; None if they are open.
     measure_query
         True if MEAS? may be sent to a real one.
+    library
+        VISA library through which the link goes.
     """
 
     place: Place
@@ -287,6 +311,16 @@ class Meter:
     timer: Timer
     resistor: float | None
     measure_query: bool = False
+    library: str | VisaLibraryBase = ""
+
+    @contextmanager
+    def handed_over(self) -> Iterator[str]:
+        """Leave the instrument to a driver for a block; yield its VISA address."""
+        self.link.close()
+        try:
+            yield self.link.name
+        finally:
+            self.link.open()
 
     def tell(self, *commands: str) -> None:
         """Send commands."""

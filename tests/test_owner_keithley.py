@@ -3,11 +3,23 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import numpy as np
 import pytest
 
+from crossbar.backend import Limits
+from instruments.keithley2400 import Keithley2400
+from instruments.keithley6487 import Keithley6487
 from instruments.timing import Monotonic
 from instruments.visa import Link
-from owner_bench import Meter, assumes, check_page, choose_places, place, say_what_is_not_tried
+from owner_bench import (
+    LARGEST,
+    Meter,
+    assumes,
+    check_page,
+    choose_places,
+    place,
+    say_what_is_not_tried,
+)
 from sim_backend.virtual.clock import FastClock
 from sim_backend.virtual.k2400 import Virtual2400
 from sim_backend.virtual.k6487 import Virtual6487
@@ -19,6 +31,15 @@ RESISTANCE = 10e3
 MANUAL_6487 = "6487-901-01"
 MANUAL_2400 = "2400S-900-01"
 OVERFLOW = 9e36
+LIMITS = Limits(
+    voltage=LARGEST,
+    read_voltage=LARGEST,
+    current=2.5e-4,
+    width_min=1e-6,
+    width_max=1.0,
+    pulses=1,
+    stress=1.0,
+)
 COMPLIANCE_6487 = 1 << 14
 OFF_6487 = ("SOUR:VOLT:SWE:ABOR", "SOUR:VOLT:STAT OFF", "SOUR:VOLT 0")
 OFF_2400 = ("OUTP OFF", "SOUR:VOLT 0")
@@ -26,6 +47,14 @@ OFF_2400 = ("OUTP OFF", "SOUR:VOLT 0")
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     choose_places(metafunc, "k6487", "k2400")
+
+
+class BoundedResistor(Resistor):
+    """A resistor that no test may put more than 1 V on."""
+
+    def source(self, voltage: float, limit: float) -> None:
+        assert abs(voltage) <= LARGEST
+        super().source(voltage, limit)
 
 
 @contextmanager
@@ -48,10 +77,9 @@ def meter(
         )
     else:
         clock = FastClock()
-        made = make(Resistor(RESISTANCE, clock), clock)
-        opened = Meter(
-            where, Link(RESOURCE, library=library({RESOURCE: made}, clock)), clock, RESISTANCE
-        )
+        found = library({RESOURCE: make(BoundedResistor(RESISTANCE, clock), clock)}, clock)
+        link = Link(RESOURCE, library=found)
+        opened = Meter(where, link, clock, RESISTANCE, library=found)
     opened.link.open()
     try:
         opened.tell(*off, "*RST", "*CLS")
@@ -297,6 +325,22 @@ def arm_sweep(opened: Meter) -> None:
     opened.tell("SOUR:VOLT:SWE:DEL 0.01", "ARM:COUN 6", "SOUR:VOLT:SWE:INIT")
 
 
+@assumes(
+    "its zero is corrected by ZCH ON, INIT, ZCOR:ACQ, ZCOR ON, ZCH OFF", MANUAL_6487, "documented"
+)
+def test_the_6487_corrects_its_zero(k6487: Meter) -> None:
+    k6487.tell("SYST:ZCH ON", "SENS:CURR:RANG 2e-9", "INIT")
+    k6487.ask("*OPC?", 2.0)
+    k6487.tell("SYST:ZCOR:ACQ", "SYST:ZCOR ON", "SYST:ZCH OFF")
+    assert k6487.number("SYST:ZCOR?") == 1
+    assert error(k6487) == 0
+
+
+@assumes("our driver sweeps a resistor, within 1 %", "all of the above", "guessed")
+def test_our_driver_sweeps_a_resistor_with_the_6487(k6487: Meter) -> None:
+    check_sweep(k6487, Keithley6487)
+
+
 @assumes("the buffer and a sweep hold 3000 points", "manual family", "remembered")
 def test_the_6487_counts_to_3000(k6487: Meter) -> None:
     k6487.tell("ARM:COUN 3000", "TRAC:POIN 3000")
@@ -308,6 +352,21 @@ def test_the_6487_counts_to_3000(k6487: Meter) -> None:
 def test_the_interlock_of_the_6487_does_not_fail_on_10_volts(k6487: Meter) -> None:
     k6487.tell("SOUR:VOLT:RANG 10")
     assert k6487.number("SOUR:VOLT:INT:FAIL?") == 0
+
+
+def check_sweep(opened: Meter, driver: type[Keithley6487] | type[Keithley2400]) -> None:
+    """Sweep the resistor both ways of a sweep, through our driver."""
+    resistance = opened.resistance()
+    levels = np.linspace(-0.5, 0.5, 11)
+    with (
+        opened.handed_over() as address,
+        driver(address, LIMITS, timer=opened.timer, library=opened.library) as meter,
+    ):
+        stepped = meter.sweep(levels, 2.5e-4, 0.1)
+        internal = meter.internal_sweep(-0.5, 0.5, 11, 2.5e-4, 0.1)
+    for swept in (stepped, internal):
+        assert swept.current == pytest.approx(levels / resistance, rel=0.01, abs=1e-8)
+        assert not swept.flags.any()
 
 
 # Keithley 2400.
@@ -441,6 +500,11 @@ def test_a_sweep_of_the_2400_visits_its_points(k2400: Meter) -> None:
     k2400.tell("FORM:ELEM VOLT", "SOUR:VOLT:STAR 0", "SOUR:VOLT:STOP 0.5", "SOUR:VOLT:STEP 0.1")
     k2400.tell("SOUR:SWE:RANG FIX", "SOUR:DEL 0.01", "TRIG:COUN 6", "SOUR:VOLT:MODE SWE", "OUTP ON")
     assert k2400.numbers("READ?", 5.0) == pytest.approx([0, 0.1, 0.2, 0.3, 0.4, 0.5], abs=0.02)
+
+
+@assumes("our driver sweeps a resistor, within 1 %", "all of the above", "guessed")
+def test_our_driver_sweeps_a_resistor_with_the_2400(k2400: Meter) -> None:
+    check_sweep(k2400, Keithley2400)
 
 
 @assumes("changing the terminals switches the output off", MANUAL_2400, "documented")
