@@ -156,8 +156,9 @@ class HardwareBackend:
             If anything is outside the limits or not a number, or a width is not possible.
         """
         self._check_open()
-        checked_read(cells, read_voltage, self._shape, self._limits)
-        amplitudes, spans = checked_pulses(cells, voltages, widths, self._shape, self._limits)
+        amplitudes, spans = checked_pulses(
+            cells, voltages, widths, read_voltage, self._shape, self._limits
+        )
         return self._perform(self._wiring.pulse, cells, amplitudes, spans, read_voltage)
 
     def drive(self, voltages: Array) -> Reading:

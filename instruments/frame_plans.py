@@ -17,9 +17,9 @@ SETUP = (WORDS, BITS, WORDS, BITS, BOTH)
 """Whom the words before a pulse are for; the last begins it."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Pace:
-    """What every layout of a bench has in common.
+    """What every layout of a bench has in common; plans are kept for each one there is.
 
     Parameters
     ----------

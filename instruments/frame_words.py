@@ -21,7 +21,7 @@ def multiply_words(layout: Layout, codes: Codes, channels: Codes) -> Codes:
     channels
         DAC channel of each word line.
     """
-    frames, slots, lines = codes.shape
+    frames, _, lines = codes.shape
     count = len(layout.starts)
     if count == lines:
         sent = ltc2668.words(Command.WRITE, channels, codes)
@@ -39,10 +39,7 @@ def multiply_words(layout: Layout, codes: Codes, channels: Codes) -> Codes:
         )
         sent[:, :, -1] |= Command.WRITE_UPDATE_ALL << 20
         sent = np.where(moves, sent, ltc2668.word(Command.NOTHING))
-    whole = np.empty((frames, slots * count + 1), dtype=np.int64)
-    whole[:, :-1] = sent.reshape(frames, -1)
-    whole[:, -1] = ZERO
-    return whole
+    return _with_end(sent.reshape(frames, -1))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,31 +66,73 @@ class Pulses:
         return len(self.level)
 
 
+def read_words(layout: Layout, lines: Codes, codes: Codes) -> Codes:
+    """Return the words of frames that bring one word line after the other to a code.
+
+    The words of `multiply_words`, without the search for what changes.
+
+    Parameters
+    ----------
+    lines
+        DAC channel of each slot, shape ``(frames, slots)``.
+    codes
+        Of each slot, same shape; all other channels are at 0 V.
+    """
+    frames, slots = lines.shape
+    sent = np.full((frames, slots, len(layout.starts)), ltc2668.word(Command.NOTHING))
+    # The line before goes back first; if it is the same one, the second word overrules this one.
+    sent[:, 1:, -2] = ltc2668.words(Command.WRITE, lines[:, :-1], ltc2668.MIDDLE)
+    sent[:, :, -1] = ltc2668.words(Command.WRITE_UPDATE_ALL, lines, codes)
+    return _with_end(sent.reshape(frames, -1))
+
+
 def pulse_words(pulses: Pulses, read: int | None) -> Codes:
-    """Return the words of each pulse's slot, shape ``(n, 8)``, or ``(n, 7)`` without verify read.
+    """Return the words of each pulse's slot, shape ``(n, 8)``, or ``(n, 6)`` without verify read.
 
     Parameters
     ----------
     read
         Code of the verify read; None for a voltage that is read while it is held.
     """
-    update = np.full(len(pulses), ltc2668.word(Command.UPDATE_ALL))
-    zero = np.full(len(pulses), ZERO)
-    columns = [
-        ltc2668.words(Command.WRITE_TO_ALL, 0, pulses.word_rest),
-        ltc2668.words(Command.WRITE_TO_ALL, 0, pulses.bit_rest),
-        ltc2668.words(Command.WRITE, pulses.word_channel, pulses.level),
-        ltc2668.words(Command.WRITE, pulses.bit_channel, ltc2668.MIDDLE),
-        update,
-        zero,
-    ]
+    sent = np.empty((len(pulses), 6 if read is None else 8), dtype=np.int64)
+    sent[:, :6] = PULSE
+    sent[:, 0] |= pulses.word_rest
+    sent[:, 1] |= pulses.bit_rest
+    word = pulses.word_channel << 16
+    sent[:, 2] |= word | pulses.level
+    sent[:, 3] |= pulses.bit_channel << 16
     if read is not None:
-        columns += [ltc2668.words(Command.WRITE_UPDATE, pulses.word_channel, read), zero]
-    return np.stack(columns, axis=1)
+        sent[:, 6] = word | ltc2668.word(Command.WRITE_UPDATE, 0, read)
+        sent[:, 7] = ZERO
+    return sent
+
+
+PULSE = np.array(
+    [
+        ltc2668.word(Command.WRITE_TO_ALL),
+        ltc2668.word(Command.WRITE_TO_ALL),
+        ltc2668.word(Command.WRITE),
+        ltc2668.word(Command.WRITE, 0, ltc2668.MIDDLE),
+        ltc2668.word(Command.UPDATE_ALL),
+        ZERO,
+    ]
+)
+"""Words of a pulse without its channels and codes: the fifth begins it, the sixth ends it."""
 
 
 def equal_runs(values: Array) -> Iterator[slice]:
     """Yield the places of neighbours that are equal, in order."""
+    if len(values) == 1:
+        yield slice(0, 1)
+        return
     edges = np.flatnonzero(np.diff(values)) + 1
     ends = [*edges.tolist(), len(values)]
     yield from (slice(a, b) for a, b in zip([0, *ends], ends, strict=False) if b > a)
+
+
+def _with_end(sent: Codes) -> Codes:
+    """Return the words of frames with the one that ends them all, 0 V on every line."""
+    whole = np.empty((len(sent), sent.shape[1] + 1), dtype=np.int64)
+    whole[:, :-1] = sent
+    whole[:, -1] = ZERO
+    return whole

@@ -12,10 +12,15 @@ def checked_read(cells: Cells, voltage: Volt, shape: tuple[int, int], limits: Li
 
 
 def checked_pulses(
-    cells: Cells, voltages: Array, widths: Array, shape: tuple[int, int], limits: Limits
+    cells: Cells,
+    voltages: Array,
+    widths: Array,
+    read_voltage: Volt,
+    shape: tuple[int, int],
+    limits: Limits,
 ) -> tuple[Array, Array]:
     """Return voltages and widths as arrays, or raise `LimitError` if one is outside the limits."""
-    cells.check(shape)
+    checked_read(cells, read_voltage, shape, limits)
     amplitudes = _row("voltages", voltages, len(cells))
     spans = _row("widths", widths, len(cells))
     _inside("pulse voltage", amplitudes, limits.voltage)

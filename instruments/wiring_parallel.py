@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -21,7 +22,7 @@ from crossbar.backend import (
 from instruments import frame_plans, ltc2668
 from instruments.analog_discovery import AnalogDiscovery
 from instruments.frame_runner import FrameRunner, Prepared
-from instruments.frame_words import Pulses, equal_runs, multiply_words, pulse_words
+from instruments.frame_words import Pulses, equal_runs, multiply_words, pulse_words, read_words
 from instruments.ltc2668 import ZERO, Codes, Command
 from instruments.settings import HardwareSettings, ParallelTable
 from instruments.staircase import Measured, held_below
@@ -105,13 +106,16 @@ class ParallelWiring:
         """
         if not len(cells):
             return Reading(np.empty(0), np.empty(0, dtype=np.uint8))
-        words, bits = self._settings.array.shape
-        again = _occurrence(cells.word * bits + cells.bit)
-        rows, slot = np.unique(again * words + cells.word, return_inverse=True)
-        codes = np.full((len(rows), words), ltc2668.MIDDLE)
-        codes[np.arange(len(rows)), rows % words] = ltc2668.code(voltage, self._wiring.span)
-        reading = self._multiply(codes, min(len(rows), 2))
-        return Reading(reading.current[slot, cells.bit], reading.flags[slot, cells.bit])
+        lines, slot = _slots(cells.word.tobytes(), cells.bit.tobytes())
+        best = frame_plans.multiply(2, min(len(lines), 1000), self._runner.pace)
+        prepared = self._runner.choose(best, len(lines))
+        slots = prepared.layout.slots
+        channels = _filled(self._word_channels[lines, None], slots, 0)[:, :, 0]
+        codes = np.full(channels.size, ltc2668.MIDDLE)
+        codes[: len(lines)] = ltc2668.code(voltage, self._wiring.span)
+        sent = read_words(prepared.layout, channels, codes.reshape(channels.shape))
+        high, low = self._runner.run(prepared, sent)[:, slot, cells.bit]
+        return self._sensing.reading(high, low + self._shift[cells.bit], cells.bit)
 
     def drive(self, voltages: Array) -> Reading:
         """Return the bit-line currents for each vector of word-line voltages."""
@@ -250,14 +254,14 @@ class ParallelWiring:
         return self._runner.run(prepared, sent)[:, :count]
 
     def _pulses(self, cells: Cells, voltages: Array, rest: tuple[float, float]) -> Pulses:
-        word, bit = rest
-        span = self._wiring.span
+        parts = np.array([[1.0], rest[:1], rest[1:]])
+        level, word_rest, bit_rest = ltc2668.codes(parts * voltages, self._wiring.span)
         return Pulses(
             word_channel=self._word_channels[cells.word],
             bit_channel=self._bit_channels[cells.bit],
-            level=ltc2668.codes(voltages, span),
-            word_rest=ltc2668.codes(word * voltages, span),
-            bit_rest=ltc2668.codes(bit * voltages, span),
+            level=level,
+            word_rest=word_rest,
+            bit_rest=bit_rest,
         )
 
 
@@ -284,6 +288,24 @@ def _filled(rows: Codes, slots: int, filler: int) -> Codes:
         whole[:count] = rows
         rows = whole
     return rows.reshape(groups, slots, width)
+
+
+@lru_cache(maxsize=64)
+def _slots(word: bytes, bit: bytes) -> tuple[Indices, Indices]:
+    """Return the word line of each slot that cells take, and the slot of each cell.
+
+    A cell that has occurred before takes another slot of its word line.
+
+    Parameters
+    ----------
+    word, bit
+        Lines of the cells, as the bytes of `Cells.word` and `Cells.bit`.
+    """
+    words, bits = np.frombuffer(word, dtype=np.intp), np.frombuffer(bit, dtype=np.intp)
+    again = _occurrence(words * (bits.max() + 1) + bits)
+    lines = words.max() + 1
+    rows, slot = np.unique(again * lines + words, return_inverse=True)
+    return rows % lines, slot
 
 
 def _occurrence(values: Indices) -> Indices:

@@ -6,7 +6,7 @@ import pytest
 from frame_decoder import ZERO_CODE, decode
 from instruments import frame_plans, ltc2668
 from instruments.frame_plans import Pace
-from instruments.frame_words import Pulses, multiply_words, pulse_words
+from instruments.frame_words import Pulses, multiply_words, pulse_words, read_words
 from instruments.frames import BITS, CELLS, WORDS, Layout
 from instruments.ltc2668 import ZERO
 
@@ -45,6 +45,21 @@ def test_words_are_spared_for_lines_that_keep_their_level() -> None:
     for row, window in zip(rows, windows(layout), strict=True):
         assert (outputs[0, window][:, CHANNELS] == row).all()
     assert words.tolist() == [21, 1]
+
+
+@pytest.mark.parametrize("words", [2, 5])
+def test_word_lines_are_read_one_after_the_other(words: int) -> None:
+    order = [3, 3, 0, 7, 3]
+    layout = frame_plans.multiply(words, 5, PACE)
+    assert layout.slots == 5
+    sent = read_words(layout, CHANNELS[order][None], np.array([[41000] * 4 + [ZERO_CODE]]))
+    outputs, _ = decode(layout, layout.encode(sent)[0])
+    for slot, window in enumerate(windows(layout)):
+        wanted = np.full(10, ZERO_CODE)
+        if slot < 4:
+            wanted[order[slot]] = 41000
+        assert (outputs[0, window][:, CHANNELS] == wanted).all()
+    assert (outputs[:, -1] == ZERO_CODE).all()
 
 
 def test_equal_vectors_take_no_words_that_act() -> None:

@@ -11,6 +11,7 @@ from crossbar.crossbar import Crossbar
 from crossbar.guard import Guarded
 from crossbar.programming import IsppSettings, WriteVerify
 from instruments.backend import HardwareBackend
+from instruments.frame_runner import UPLOADS
 from sim_backend.settings import SimulationSettings
 from sim_backend.virtual.clock import FastClock
 from sim_backend.virtual.libdwf.discovery import VirtualDiscovery
@@ -123,8 +124,6 @@ def test_calls_are_within_the_budget(virtual: Virtual) -> None:
 
 
 def test_a_new_layout_takes_about_what_is_assumed(virtual: Virtual) -> None:
-    from instruments.frame_runner import UPLOADS
-
     one = np.full((1, 10), 0.1)
     taken = virtual.calls(lambda: virtual.backend.drive(one))
     assert taken - 7 == pytest.approx(UPLOADS, abs=5)
