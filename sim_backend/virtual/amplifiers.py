@@ -132,6 +132,10 @@ class Settled:
 
     def at(self, times: Array) -> Array:
         """Return the voltage at each time, V."""
+        if len(self._time) == 1 and self._before is None:
+            if np.isnan(self._known[0]):
+                self._known[:] = self._target(np.zeros(1, dtype=np.intp))
+            return np.full(times.shape, self._known[0])
         step = np.maximum(np.searchsorted(self._time, times, side="right") - 1, 0)
         age = np.maximum(times - self._time[step], 0.0)
         young = age < SETTLED * self._constant[step] + self._slewing[step]
@@ -154,7 +158,8 @@ class Settled:
         distance = np.zeros(len(self._time))
         for k in np.flatnonzero(moving).tolist():
             distance[k] = self._start(k, distance) - self._known[k]
-        values: Array = self._known[step] + distance[step] * self._left(step, age)
+        values: Array = self._known[step]
+        values[young] += distance[step[young]] * self._left(step[young], age[young])
         return values
 
     def until(self, moment: Second, *, moved: bool) -> "Settled | None":
