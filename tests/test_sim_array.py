@@ -297,3 +297,28 @@ def test_a_line_that_nothing_fixes_is_refused() -> None:
 def test_impossible_arrays_are_refused(shape: tuple[int, int], r: float) -> None:
     with pytest.raises(BenchError):
         Circuit(shape, r)
+
+
+@pytest.mark.parametrize("r", [0.0, 3.0])
+@given(SEEDS)
+def test_leads_are_resistors_in_series_with_the_lines(r: float, seed: int) -> None:
+    G, rng = drawn(seed, (3, 4)), np.random.default_rng(seed + 1)
+    word, bit = rng.uniform(-1, 1, (2, 3)), rng.uniform(-1, 1, (2, 4))
+    lead = 50.0
+    solution = Circuit((3, 4), r, lead).solve(G, OHMIC, word, bit)
+    # What the leads take off the terminals, the array without leads sees.
+    inner = word - lead * solution.word_current, bit + lead * solution.bit_current
+    expected = Circuit((3, 4), r).solve(G, OHMIC, *inner)
+    np.testing.assert_allclose(solution.voltage, expected.voltage, rtol=1e-9, atol=1e-12)
+
+
+@given(SEEDS)
+def test_prepared_circuit_gives_the_same_currents(seed: int) -> None:
+    G, rng = drawn(seed, (4, 3)), np.random.default_rng(seed + 1)
+    word, bit = rng.uniform(-1, 1, (5, 4)), rng.uniform(-1, 1, (5, 3))
+    one, other = (Circuit((4, 3), 2.0, prepared=prepared) for prepared in (True, False))
+    law = SinhLaw(1.0)
+    for _ in range(2):
+        seen, expected = one.solve(G, law, word, bit), other.solve(G, law, word, bit)
+        np.testing.assert_allclose(seen.voltage, expected.voltage, rtol=1e-9, atol=1e-12)
+        G = 2 * G

@@ -44,7 +44,7 @@ class Faults:
         Cells, as word line and bit line, that conduct `SHORT` or `OPEN` whatever their state.
     leaks
         Paths between lines. One from a word line to a bit line lies across their cell; one
-        between lines of a kind counts where both are driven.
+        between bit lines counts where both are driven; between word lines it only loads drivers.
     dead
         Amplifiers whose output stays at 0 V.
     offsets
