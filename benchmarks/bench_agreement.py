@@ -3,7 +3,7 @@
 ``python benchmarks/bench_agreement.py [--json] [--figure FILE]``. Both benches draw the same cells
 from the same seed, and get the same conductances placed. Amplifiers' spreads are set to zero on
 both, because each bench draws its own. What is left is what instruments do: converters, noise,
-settling. It is given in codes of the scope, the stated resolution of the virtual bench.
+settling. The stated resolution of the virtual bench is a code of the scope and 0.5 % of a reading.
 """
 
 from collections.abc import Iterator
@@ -24,6 +24,8 @@ NAMES = ("virtual-parallel", "virtual-switched")
 VOLTAGE, REPEATS, SEED = 0.3, 32, 0
 CODE = 5.0 / 2**14 / 1e5
 """A: one code of the scope at the high gain, 5 V over 14 bits at 100 kohm."""
+ACCURACY = 0.005
+"""Of converters, switches and resistors that nobody calibrated, as a part of the reading."""
 EXACT = Tia(gain_sigma=0.0, offset_sigma=0.0)
 
 
@@ -69,14 +71,17 @@ def rows(results: dict[str, tuple[Array, Array]]) -> Iterator[Row]:
     for name in NAMES:
         current, error = results[name]
         difference = current - truth
-        codes, noise = difference / CODE, np.hypot(error, own_error) / CODE
-        rms, expected = float(np.sqrt(np.mean(codes**2))), float(np.sqrt(np.mean(noise**2)))
+        codes, noise = difference / CODE, np.hypot(error, own_error)
+        rms = float(np.sqrt(np.mean(codes**2)))
+        expected = float(np.sqrt(np.mean((noise / CODE) ** 2)))
         part = f"{name} - sim, mean of {REPEATS} reads of 100 cells"
-        yield Row(
-            f"{part}: rms (± what noise gives)", rms, expected, "codes", "at most 3", rms <= 3
-        )
+        yield Row(f"{part}: rms (± what noise gives)", rms, expected, "codes")
         worst = 100 * float(np.abs(difference / truth).max())
-        yield Row(f"{part}: largest relative", worst, None, "%", "at most 2 %", worst <= 2)
+        yield Row(f"{part}: largest relative", worst, None, "%")
+        inside = np.abs(difference) <= CODE + ACCURACY * np.abs(truth) + 3 * noise
+        share = 100 * float(inside.mean())
+        target = f"all within a code + {100 * ACCURACY:g} % + 3 standard errors"
+        yield Row(f"{part}: inside the resolution", share, None, "%", target, share == 100)
 
 
 def draw(results: dict[str, tuple[Array, Array]], path: Path) -> None:

@@ -5,7 +5,7 @@ a real bench, and the virtual one lets a millisecond of bench time pass for each
 steady state and exact. Beside them stand the calls that the same work takes if every step is a
 call of its own: configure, switch, start, poll, fetch (counted on code that did so, 2026).
 
-Our own Python is bounded from above: what the work takes on the computer's clock, less the time
+Our own Python is bounded from above: what the work takes of the processor's time, less the time
 inside the virtual instrument. So the shares of pydwf and of ctypes count as ours.
 """
 
@@ -45,11 +45,11 @@ class Watched:
         inner = discovery.call
 
         def call(*given: Any) -> None:
-            start = time.perf_counter()
+            start = time.thread_time()
             try:
                 inner(*given)
             finally:
-                self.seconds += time.perf_counter() - start
+                self.seconds += time.thread_time() - start
 
         setattr(discovery, "call", call)  # noqa: B010  # the instance's, not the class's
 
@@ -92,10 +92,10 @@ def own_time(
 ) -> tuple[float, float, int]:
     """Return own seconds, bench seconds and calls of one multiply after the other."""
     calls, bench_start, inside = clock.calls, clock.now, watched.seconds
-    start = time.perf_counter()
+    start = time.thread_time()
     for vector in vectors:
         backend.drive(vector[None])
-    took = time.perf_counter() - start
+    took = time.thread_time() - start
     return took - (watched.seconds - inside), clock.now - bench_start, clock.calls - calls
 
 

@@ -23,7 +23,7 @@ from crossbar.cli.output import bars, console, print_json
 
 FAULTS_FOUND = 1
 """Exit code of a check that found something; 2 is for a request that was refused."""
-LISTED = 12
+LISTED = 4
 """Findings of one kind that are printed one by one; of more that passed, only how many."""
 SHORTED: float = 1e-3
 OPEN: float = 2e-8

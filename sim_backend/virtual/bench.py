@@ -13,7 +13,7 @@ from sim_backend.virtual.clock import Clock, FastClock, WallClock
 from sim_backend.virtual.libdwf.discovery import VirtualDiscovery
 from sim_backend.virtual.libdwf.imperfections import Imperfections
 from sim_backend.virtual.libdwf.mount import mounted
-from sim_backend.virtual.netlists import NETLISTS
+from sim_backend.virtual.netlists import NETLISTS, ArrayNetlist
 from sim_backend.virtual.world import World
 
 CLOCKS = ("fast", "wall")
@@ -95,6 +95,8 @@ class VirtualBench:
     ----------
     settings
         What the bench is made of.
+    netlist
+        A wiring with faults, say, in place of the one that the settings name.
 
     Raises
     ------
@@ -102,10 +104,10 @@ class VirtualBench:
         If a real libdwf is loaded in this process.
     """
 
-    def __init__(self, settings: VirtualSettings) -> None:
+    def __init__(self, settings: VirtualSettings, netlist: ArrayNetlist | None = None) -> None:
         self.settings = settings
         self.clock = settings.make_clock()
-        self.netlist = NETLISTS[settings.netlist](settings.simulation)
+        self.netlist = netlist or NETLISTS[settings.netlist](settings.simulation)
         self.world = World(self.clock, self.netlist)
         self.discovery = VirtualDiscovery(self.world, imperfections=self._imperfections())
         self._plugged = ExitStack()
