@@ -221,8 +221,12 @@ class Interpreter:
         replies = []
         path: Nodes = ()
         for unit in _split(line, ";"):
+            header, _, rest = unit.strip().partition(" ")
+            if not header:
+                continue
+            nodes, path = _placed(header.removesuffix("?"), path)
             try:
-                path, reply = self._unit(unit.strip(), path)
+                reply = self._do(nodes, rest, question=header.endswith("?"))
             except ScpiError as error:
                 self._status.fail(error)
                 if -199 <= error.code <= -100:
@@ -233,18 +237,7 @@ class Interpreter:
                     replies.append(reply)
         return ";".join(replies) if replies else None
 
-    def _unit(self, unit: str, path: Nodes) -> tuple[Nodes, str | None]:
-        if not unit:
-            return path, None
-        header, _, rest = unit.partition(" ")
-        question = header.endswith("?")
-        spelled = header.removesuffix("?")
-        if spelled.startswith("*"):
-            nodes: Nodes = (spelled,)
-        else:
-            start = () if spelled.startswith(":") else path
-            nodes = (*start, *spelled.removeprefix(":").split(":"))
-            path = nodes[:-1]
+    def _do(self, nodes: Nodes, rest: str, *, question: bool) -> str | None:
         if not all(nodes):
             raise ScpiError(-102)
         command = self._tree.find(nodes)
@@ -252,7 +245,16 @@ class Interpreter:
         action = command.ask if question else command.set
         if action is None:
             raise ScpiError(-113)
-        return path, action(given)
+        return action(given)
+
+
+def _placed(header: str, path: Nodes) -> tuple[Nodes, Nodes]:
+    """Return a header from the root, and where the next one starts."""
+    if header.startswith("*"):
+        return (header,), path
+    start = () if header.startswith(":") else path
+    nodes = (*start, *header.removeprefix(":").split(":"))
+    return nodes, nodes[:-1]
 
 
 def _split(text: str, at: str) -> Iterator[str]:
