@@ -1,5 +1,6 @@
 """Benches by name or by file: loaded, opened, checked and calibrated."""
 
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -34,6 +35,8 @@ __all__ = [
     "open_bench",
     "remembering",
 ]
+
+LOG = logging.getLogger(__name__)
 
 Opened = tuple[Backend, int | None, Mapping[str, object]]
 """A backend, the seed of its simulation if it has one, and what else made its numbers."""
@@ -248,6 +251,7 @@ def _instruments(
 
     if description.rehearsed is None:
         with HardwareBackend(hardware_settings(description)) as backend:
+            _warn(description, backend)
             yield backend, None, {}
         return
     from sim_backend.virtual.bench import VirtualBench
@@ -258,5 +262,12 @@ def _instruments(
         VirtualBench(settings) as virtual,
         HardwareBackend(drivers, timer=virtual.clock) as backend,
     ):
+        _warn(description, backend)
         chosen = settings.simulation.seed
         yield backend, chosen, {"kind": "virtual", "seed": chosen, "virtual": virtual.describe()}
+
+
+def _warn(description: Description, backend: Backend) -> None:
+    """Say what the wiring has against itself, before anything is driven."""
+    if warning := backend.describe().get("warning"):
+        LOG.warning("bench %s: %s", description.name, warning)

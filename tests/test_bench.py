@@ -205,3 +205,15 @@ def test_only_a_simulated_array_is_kept_in_a_file(tmp_path: Path) -> None:
 def test_loading_opens_nothing(tmp_path: Path) -> None:
     load(changed(tmp_path, ("\nseed = 0", '\nseed = 0\nmemory = "kept.npz"')))
     assert [p.name for p in tmp_path.iterdir()] == ["lab.toml"]
+
+
+def test_floating_lines_are_warned_of_with_their_error_before_anything_is_driven(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with open_bench("virtual-mux"):
+        (said,) = caplog.messages
+    assert said.startswith("bench virtual-mux: ")
+    assert "%" in said
+    caplog.clear()
+    with open_bench("virtual-switched"):
+        assert caplog.messages == []
