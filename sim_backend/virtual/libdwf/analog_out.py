@@ -1,6 +1,5 @@
 """The waveform generator: W1 and W2."""
 
-import math
 from copy import copy
 from typing import Any
 
@@ -25,9 +24,10 @@ from sim_backend.virtual.libdwf.parameters import (
     named,
 )
 from sim_backend.virtual.libdwf.pattern import joined
-from sim_backend.virtual.libdwf.sequencer import RUNNING, Program, Sequencer
+from sim_backend.virtual.libdwf.sequencer import Program, Sequencer
 from sim_backend.virtual.libdwf.waveform import (
     FUNCTIONS,
+    MANY_STEPS,
     PLAY,
     Node,
     Stream,
@@ -43,6 +43,7 @@ BITS = 14
 _LONGEST = 2.0**47 * 1e-8  # s; assumed as for patterns
 _IDLE_OFF, _IDLE_OFFSET, _IDLE_INITIAL = 0, 1, 2  # DwfAnalogOutIdle, dwf.h
 _CARRIER, _NODES = 0, 3
+_MANY_RUNS = 500_000  # steps of short runs in one interval; more are looked at on a coarse grid
 _APPLY = 3  # fStart of FDwfAnalogOutConfigure: take the settings without starting
 
 _CHANNEL = (
@@ -105,7 +106,7 @@ class _Channel:
 
     def idle_value(self) -> Volt:
         carrier = self.applied.nodes[_CARRIER]
-        if self.applied.idle == _IDLE_OFF:
+        if self.applied.idle == _IDLE_OFF or not carrier.enable:
             return 0.0
         if self.applied.idle == _IDLE_OFFSET or carrier.function == PLAY:
             return carrier.offset
@@ -119,6 +120,36 @@ class _Channel:
         if frequency.enable or amplitude.enable:
             return modulated(nodes, begin, start, end)
         return steps(carrier, begin, start, end)
+
+    def steps_of_run(self, sequencer: Sequencer) -> float:
+        """Return how many steps a run that is repeated has, at least 1."""
+        carrier, program = self.applied.nodes[_CARRIER], sequencer.program
+        if program is None or not program.run:
+            return 1.0
+        return max(program.run * carrier.frequency * len(carrier.data), 1.0)
+
+    def exact(self, sequencer: Sequencer, start: Second, end: Second) -> Steps:
+        idle = np.array([self.idle_value()])
+        pieces: list[tuple[Array, Array]] = []
+        cursor = start
+        for begin, finish in sequencer.runs(start, end):
+            if begin > cursor:
+                pieces.append((np.array([cursor]), idle))
+                cursor = begin
+            stop = min(finish, end)
+            pieces.append(self.run_values(begin, cursor, stop))
+            cursor = stop
+        if cursor < end or not pieces:
+            pieces.append((np.array([cursor]), idle))
+        return joined(pieces)
+
+    def coarse(self, sequencer: Sequencer, start: Second, end: Second) -> Steps:
+        """Return an interval of so many runs that nobody samples it."""
+        times = np.linspace(start, end, MANY_STEPS, endpoint=False)
+        within = sequencer.within(times)
+        carrier = self.applied.nodes[_CARRIER]
+        running = carrier.at(np.nan_to_num(within) * carrier.frequency)
+        return Steps(times, np.where(np.isnan(within), self.idle_value(), running))
 
 
 class AnalogOut:
@@ -170,21 +201,12 @@ class AnalogOut:
     def waveform(self, number: int, start: Second, end: Second) -> Steps:
         """Return what a channel puts out in an interval, V."""
         channel = self._channels[number]
-        idle = (np.array([0.0]), np.array([channel.idle_value()]))
-        pieces: list[tuple[Array, Array]] = []
-        cursor = start
-        for begin, finish in self._sequencer(channel).runs(start, end):
-            if len(pieces) > 20_000:
-                break  # nobody samples so long an interval: the rest of it repeats the last run
-            if begin > cursor:
-                pieces.append((np.array([cursor]), idle[1]))
-                cursor = begin
-            stop = min(finish, end)
-            pieces.append(channel.run_values(begin, cursor, stop))
-            cursor = stop
-        if cursor < end or not pieces:
-            pieces.append((np.array([cursor]), idle[1]))
-        signal = joined(pieces)
+        sequencer = self._sequencer(channel)
+        sequencer.forget(start)
+        if sequencer.cycles(start, end) * channel.steps_of_run(sequencer) > _MANY_RUNS:
+            signal = channel.coarse(sequencer, start, end)
+        else:
+            signal = channel.exact(sequencer, start, end)
         values = converted(signal.value, SPAN, BITS) + self._imperfections.waveform_offset[number]
         return self._imperfections.softened(number, Steps(signal.time, values), end)
 
@@ -256,13 +278,7 @@ class AnalogOut:
 
     def FDwfAnalogOutStatus(self, number: int, state: Any) -> None:
         """Tell the state; a run that will end is waited for."""
-        chassis = self._chassis
-        sequencer = self._sequencer(self._meant(number)[0])
-        chassis.resolve(chassis.now)
-        if sequencer.state(chassis.now) == RUNNING and sequencer.end() < math.inf:
-            chassis.skip_to(sequencer.end())
-        chassis.advance()
-        write(state, sequencer.state(chassis.now))
+        write(state, self._chassis.poll(self._sequencer(self._meant(number)[0])))
 
     def FDwfAnalogOutRunStatus(self, number: int, left: Any) -> None:
         """Tell what is left of this run, s."""

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from crossbar.backend import Second
-from sim_backend.virtual.libdwf.sequencer import PC
+from sim_backend.virtual.libdwf.sequencer import PC, Sequencer
 from sim_backend.virtual.world import World
 
 BASE_CLOCK = 100e6  # Hz, of waveforms, scope, patterns and logic: reference manual of the device
@@ -52,6 +52,7 @@ class Chassis:
         self.auto_configure = True
         self.triggered: list[Triggered] = []
         self.edges: dict[int, Edge] = {}
+        self.shown = world.clock.now
         self._last = -TICK
 
     @property
@@ -92,8 +93,22 @@ class Chassis:
                     continue
                 moment = self.edge(*wanted)
                 if moment is not None and moment <= until:
-                    each.trigger(moment)
+                    # What the scope finds in an interval that is over comes late for others.
+                    each.trigger(max(moment, self.shown))
                     settled = False
+
+    def poll(self, output: Sequencer) -> int:
+        """Return the state of an output; let time pass first up to what is waited for."""
+        self.resolve(self.now)
+        wanted = output.waiting()
+        if wanted is None:
+            self.skip_to(output.awaited(self.now))
+        elif output.polled:
+            self.skip_to(self.edge(*wanted) or self.now)
+        output.polled = True
+        self.advance()
+        self.resolve(self.now)
+        return output.state(self.now)
 
     def trigger_by_computer(self) -> None:
         """Trigger every instrument that waits for the computer now."""

@@ -29,16 +29,18 @@ from sim_backend.virtual.libdwf.parameters import (
 from sim_backend.virtual.libdwf.pattern import (
     CUSTOM,
     IDLE_OPEN,
+    MANY_STEPS,
     PULSE,
     THREE_STATE,
     Pin,
     Run,
     joined,
 )
-from sim_backend.virtual.libdwf.sequencer import RUNNING, Program, Sequencer
+from sim_backend.virtual.libdwf.sequencer import Program, Sequencer
 from sim_backend.virtual.signals import Steps
 
 PINS = 16
+_MANY_RUNS = 5000  # more in one interval are looked at on a coarse grid: nobody samples them
 _DIVIDER = (1, 0x7FFFFFFF)  # assumed
 _COUNTER = (0, 0x7FFF)  # assumed
 _LONGEST = (2**47 - 1) * TICK  # s; the run counter has 48 bits, by pydwf's pulse playback example
@@ -114,6 +116,9 @@ class DigitalOut:
         idle = sum(pin.idle_level() << k for k, pin in driven)
         pieces: list[tuple[NDArray[np.float64], NDArray[Any]]] = []
         cursor = start
+        self.sequencer.forget(start)
+        if driven and self.sequencer.cycles(start, end) > _MANY_RUNS:
+            return self._coarse(driven, idle, start, end), mask
         for begin, finish in self.sequencer.runs(start, end) if driven else ():
             if begin > cursor:
                 pieces.append((np.array([cursor]), np.array([idle], np.int32)))
@@ -128,6 +133,18 @@ class DigitalOut:
         if cursor < end or not pieces:
             pieces.append((np.array([cursor]), np.array([idle], np.int32)))
         return joined(pieces), mask
+
+    def _coarse(
+        self, driven: list[tuple[int, Pin]], idle: int, start: Second, end: Second
+    ) -> Steps:
+        """Return the levels at so many moments of an interval that nobody samples."""
+        times = np.linspace(start, end, MANY_STEPS, endpoint=False)
+        within = self.sequencer.within(times)
+        ticks = np.nan_to_num(within / TICK).astype(np.int64)
+        running = np.zeros(len(times), np.int32)
+        for channel, pin in driven:
+            running |= pin.levels(ticks) << channel
+        return Steps(times, np.where(np.isnan(within), idle, running))
 
     def _drives(self, pin: Pin) -> bool:
         # A pin with three states, or that is left open while idle, is taken as open or driven for
@@ -185,12 +202,7 @@ class DigitalOut:
 
     def FDwfDigitalOutStatus(self, state: Any) -> None:
         """Tell the state; a run that will end is waited for."""
-        chassis = self._chassis
-        chassis.resolve(chassis.now)
-        if self.sequencer.state(chassis.now) == RUNNING and self.sequencer.end() < math.inf:
-            chassis.skip_to(self.sequencer.end())
-        chassis.advance()
-        write(state, self.sequencer.state(chassis.now))
+        write(state, self._chassis.poll(self.sequencer))
 
     def FDwfDigitalOutRunStatus(self, ticks: Any) -> None:
         """Tell the ticks that are left of this run; all ones (48 bits) outside of runs."""

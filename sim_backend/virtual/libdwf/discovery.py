@@ -99,6 +99,7 @@ class VirtualDiscovery:
             self._waveforms.waveform(1, start, end),
         )
         self._pins = self._resolved_pins(start, end)
+        self._chassis.shown = end
         return Stimulus(start, end, waveforms, self._pins, self._supplies.supplies())
 
     def observe(self, start: Second, end: Second, inputs: tuple[Signal, Signal]) -> None:

@@ -3,6 +3,7 @@
 import _thread
 import ctypes
 import operator
+import sys
 import threading
 import weakref
 from collections.abc import Callable
@@ -52,6 +53,7 @@ class Dispatcher:
         self._error = (0, "")
         self._lock = threading.RLock()
         self._parting: _Parting | None = None
+        self._reported: Callable[[Any], Any] = sys.unraisablehook
 
     def entry(self, prototype: Prototype) -> Callable[..., int]:
         """Return the Python function that stands for a C function."""
@@ -101,6 +103,28 @@ class Dispatcher:
         result.token = _Token()
         self._parting = _Parting(result.token, operator.methodcaller("fire"))
         return result
+
+    def catch_strays(self) -> None:
+        """Also take the interrupts that reach a callback before its first instruction.
+
+        Python looks for signals when it enters a function, before any `try` of it; what is raised
+        there can only be found where ctypes reports it.
+        """
+        if sys.unraisablehook != self._stray:
+            self._reported = sys.unraisablehook
+            sys.unraisablehook = self._stray
+
+    def let_strays(self) -> None:
+        """Leave the report of errors in callbacks as it was."""
+        if sys.unraisablehook == self._stray:
+            sys.unraisablehook = self._reported
+
+    def _stray(self, report: Any, /) -> Any:
+        ours = isinstance(report.object, partial) and report.object.func == self._call
+        if not ours or issubclass(report.exc_type, Exception):
+            return self._reported(report)
+        self._error = (UNKNOWN, "interrupted")
+        return self._interrupted()
 
     def _last_error(self, code: Any) -> int:
         code[0] = self._error[0]

@@ -108,11 +108,13 @@ def mount(device: Device, way: Way | None = None) -> None:
         _refuse_real_library()
         _TAKE_BACK.append(_STAND_IN.load_callbacks())
     _STAND_IN.dispatcher.device = device
+    _STAND_IN.dispatcher.catch_strays()
 
 
 def unmount() -> None:
     """Leave this process with a libdwf that finds no device."""
     _STAND_IN.dispatcher.device = None
+    _STAND_IN.dispatcher.let_strays()
     while _TAKE_BACK:
         _TAKE_BACK.pop()()
 

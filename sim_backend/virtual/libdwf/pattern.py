@@ -24,7 +24,7 @@ Ticks = NDArray[np.int64]
 Levels = NDArray[np.int32]
 
 MANY_EDGES = 1_000_000  # more in one interval are looked at on a coarse grid: nobody samples them
-_COARSE = 200_000
+MANY_STEPS = 200_000
 
 
 def _no_bits() -> NDArray[np.uint8]:
@@ -169,7 +169,7 @@ class Run:
 def _grid(pins: list[Pin], start: int, end: int) -> Ticks:
     expected = sum((end - start) // pin.step() for pin in pins if pin.constant is None)
     if expected > MANY_EDGES:
-        return np.linspace(start, end, _COARSE, endpoint=False).astype(np.int64)
+        return np.linspace(start, end, MANY_STEPS, endpoint=False).astype(np.int64)
     return np.unique(np.concatenate([[start], *(pin.edges(start, end) for pin in pins)])).astype(
         np.int64
     )

@@ -4,7 +4,9 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from crossbar.backend import Second
+import numpy as np
+
+from crossbar.backend import Array, Second
 
 READY, ARMED, DONE, RUNNING, CONFIG, PREFILL, WAIT = 0, 1, 2, 3, 4, 5, 7  # DwfState, dwf.h
 NONE, PC = 0, 1  # TRIGSRC, dwf.h
@@ -44,14 +46,14 @@ class Program:
         return self.wait + self.run if self.run > 0 else math.inf
 
     @property
-    def runs(self) -> float:
-        """How many runs follow one trigger."""
-        return 1 if self.repeat_trigger else self.triggers_or_runs
-
-    @property
-    def triggers_or_runs(self) -> float:
+    def total(self) -> float:
         """How many runs there are in all."""
         return self.repeat or math.inf
+
+    @property
+    def runs(self) -> float:
+        """How many runs follow one trigger."""
+        return 1 if self.repeat_trigger else self.total
 
 
 class Sequencer:
@@ -62,6 +64,7 @@ class Sequencer:
         self._started: Second = 0.0
         self._triggers: list[Second] = []
         self._fired = 0
+        self.polled = False
 
     def start(self, program: Program, now: Second) -> None:
         """Begin a program; without a trigger source it is triggered at once."""
@@ -69,6 +72,7 @@ class Sequencer:
         self._started = now
         self._triggers = []
         self._fired = 0
+        self.polled = False
         if program.source == NONE:
             self.trigger(now)
 
@@ -84,7 +88,7 @@ class Sequencer:
             return None
         if not self._fired:
             return self._started
-        if program.repeat_trigger and self._fired < program.triggers_or_runs:
+        if program.repeat_trigger and self._fired < program.total:
             end = self._triggers[-1] + program.cycle
             return end if end < math.inf else None
         return None
@@ -117,6 +121,14 @@ class Sequencer:
         if program is None or not self._triggers or self.waits_from() is not None:
             return math.inf
         return self._triggers[-1] + program.runs * program.cycle
+
+    def awaited(self, now: Second) -> Second:
+        """Return up to when whoever polls would have to wait for something to change, s."""
+        end = self.end()
+        if end < math.inf:
+            return end
+        position = self.position(now)
+        return now - min(position[1], 0.0) if position is not None else now
 
     def state(self, now: Second) -> int:
         """Return the state as DwfState."""
@@ -158,6 +170,20 @@ class Sequencer:
                 if begin + program.run > start + _SAME:
                     yield begin, begin + program.run
                 first += 1
+
+    def cycles(self, start: Second, end: Second) -> float:
+        """Return how many runs an interval can hold."""
+        return (end - start) / self.program.cycle if self.program is not None else 0.0
+
+    def within(self, times: Array) -> Array:
+        """Return the time since the last run began at each time, s; NaN outside of runs."""
+        program = self.program
+        if program is None or not self._triggers:
+            return np.full(len(times), np.nan)
+        since = times - self._triggers[-1]
+        inside = np.mod(since, program.cycle) - program.wait
+        over = (since < 0) | (since >= program.runs * program.cycle) | (inside < 0)
+        return np.where(over, np.nan, inside)
 
     def edge(self, slope: int, after: Second) -> Second | None:
         """Return when it next begins (or, falling, ends) to run, at `after` or later."""
