@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -258,10 +258,13 @@ def _instruments(
 
     settings = virtual_settings(description, seed)
     drivers = hardware_settings(description.rehearsed)
-    with (
-        VirtualBench(settings) as virtual,
-        HardwareBackend(drivers, timer=virtual.clock) as backend,
-    ):
+    with ExitStack() as stack:
+        virtual = stack.enter_context(VirtualBench(settings))
+        if drivers.switch_board is not None and virtual.switch_board_port is not None:
+            # A pseudo-terminal has another name each time; everything else is as in the file.
+            board = replace(drivers.switch_board, port=virtual.switch_board_port)
+            drivers = replace(drivers, switch_board=board)
+        backend = stack.enter_context(HardwareBackend(drivers, timer=virtual.clock))
         _warn(description, backend)
         chosen = settings.simulation.seed
         yield backend, chosen, {"kind": "virtual", "seed": chosen, "virtual": virtual.describe()}

@@ -1,22 +1,32 @@
 """A virtual bench as a whole: the clock, the wiring, and the instruments that are plugged in."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 
 import numpy as np
 
 from crossbar.backend import BenchError, Second, Volt
 from sim_backend.settings import SimulationSettings
+from sim_backend.virtual import visa
 from sim_backend.virtual.clock import Clock, FastClock, WallClock
+from sim_backend.virtual.k2400 import Virtual2400
+from sim_backend.virtual.k6487 import Virtual6487
 from sim_backend.virtual.libdwf.discovery import VirtualDiscovery
 from sim_backend.virtual.libdwf.imperfections import Imperfections
 from sim_backend.virtual.libdwf.mount import mounted
 from sim_backend.virtual.netlists import NETLISTS, ArrayNetlist
-from sim_backend.virtual.world import World
+from sim_backend.virtual.servers import PtyServer
+from sim_backend.virtual.switch_board import VirtualSwitchBoard
+from sim_backend.virtual.visa import Instrument
+from sim_backend.virtual.world import Terminals, World
 
 CLOCKS = ("fast", "wall")
+METERS: Mapping[str, Callable[[Terminals, Clock], Instrument]] = MappingProxyType(
+    {"6487": Virtual6487, "2400": Virtual2400}
+)
+"""What stands in for each source meter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +58,31 @@ class ScopeFaults:
 
 
 @dataclass(frozen=True, slots=True)
+class SourceMeterSlot:
+    """A source meter that is plugged in, its terminals on the wiring's relay.
+
+    Parameters
+    ----------
+    model
+        ``6487`` or ``2400``.
+    resource
+        VISA address at which it answers.
+
+    Raises
+    ------
+    BenchError
+        If there is no such model.
+    """
+
+    model: str
+    resource: str
+
+    def __post_init__(self) -> None:
+        if self.model not in METERS:
+            raise BenchError(f"model = {self.model!r} is not one of {', '.join(METERS)}")
+
+
+@dataclass(frozen=True, slots=True)
 class VirtualSettings:
     """Everything that a virtual bench is made of.
 
@@ -63,6 +98,10 @@ class VirtualSettings:
         What one call of an instrument's library takes by the fast clock, s.
     scope
         What the scope adds.
+    source_meter
+        A Keithley, if there is one.
+    switch_board
+        True if there is a switch board, on a pseudo-terminal.
 
     Raises
     ------
@@ -75,6 +114,8 @@ class VirtualSettings:
     clock: str = "fast"
     latency: Second = 1e-3  # assumed
     scope: ScopeFaults = field(default_factory=ScopeFaults)
+    source_meter: SourceMeterSlot | None = None
+    switch_board: bool = False
 
     def __post_init__(self) -> None:
         if self.netlist not in NETLISTS:
@@ -110,10 +151,20 @@ class VirtualBench:
         self.netlist = netlist or NETLISTS[settings.netlist](settings.simulation)
         self.world = World(self.clock, self.netlist)
         self.discovery = VirtualDiscovery(self.world, imperfections=self._imperfections())
+        self.switch_board_port: str | None = None
         self._plugged = ExitStack()
 
     def __enter__(self) -> "VirtualBench":
-        self._plugged.enter_context(mounted(self.discovery))
+        meter = self.settings.source_meter
+        with ExitStack() as plugged:
+            plugged.enter_context(mounted(self.discovery))
+            if meter is not None:
+                instrument = METERS[meter.model](self.world, self.clock)
+                plugged.enter_context(visa.mounted({meter.resource: instrument}, self.clock))
+            if self.settings.switch_board:
+                board = VirtualSwitchBoard(self.world)
+                self.switch_board_port = plugged.enter_context(PtyServer(board)).device
+            self._plugged = plugged.pop_all()
         return self
 
     def __exit__(
@@ -145,6 +196,8 @@ class VirtualBench:
             "clock": s.clock,
             "latency": s.latency,
             "scope": asdict(s.scope),
+            "source_meter": None if s.source_meter is None else asdict(s.source_meter),
+            "switch_board": s.switch_board,
             "device": dict(self.netlist.rig.device.describe()),
             **{name: plain[name] for name in kept},
             "assumed": ["latency", "scope", "line_resistance", "tia"],

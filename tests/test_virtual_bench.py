@@ -1,0 +1,93 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from crossbar.backend import BenchError, Cells, Flag
+from crossbar.bench import load, open_bench
+
+BOARD = '[switch_board]\nport = "/dev/ttyACM0"\n\n[limits]'
+SERIAL = (("lab", 'select = "dio"', 'select = "serial"'), ("lab", "[limits]", BOARD))
+
+
+def keithley(model: str, *, reads: bool) -> tuple[tuple[str, str, str], ...]:
+    """Return what puts a source meter on a bench file, and a virtual one on its rehearsal."""
+    resource = 'resource = "GPIB0::24::INSTR"'
+    table = f'[keithley]\nmodel = "{model}"\n{resource}\nreads = {str(reads).lower()}\n\n[limits]'
+    plugged = f'[source_meter]\nmodel = "{model}"\n{resource}\n\n[device]'
+    return (
+        ("lab", "r_on = 5.0", "relay = 10\nr_on = 5.0"),
+        ("lab", "[limits]", table),
+        ("virtual", "[device]", plugged),
+    )
+
+
+def rehearsal(folder: Path, *changes: tuple[str, str, str]) -> str:
+    """Write a switched bench and its rehearsal with changes; return the path of the latter."""
+    texts = {"lab": load("lab-switched").text, "virtual": load("virtual-switched").text}
+    for which, old, new in changes:
+        assert texts[which].count(old) == 1, old
+        texts[which] = texts[which].replace(old, new)
+    texts["virtual"] = texts["virtual"].replace('"lab-switched"', '"lab.toml"')
+    for which, text in texts.items():
+        (folder / f"{which}.toml").write_text(text, encoding="utf-8")
+    return str(folder / "virtual.toml")
+
+
+def scanned(bench: str) -> np.ndarray:
+    cells = Cells.block(range(3), range(3))
+    with open_bench(bench) as opened:
+        reads = [opened.backend.read(cells, 0.3).current for _ in range(4)]
+        zero = opened.backend.drive(np.zeros((4, 10))).current.mean(axis=0)
+    return np.asarray(np.mean(reads, axis=0) - zero[cells.bit])
+
+
+def test_the_switch_board_selects_the_same_cells_as_the_address_pins(tmp_path: Path) -> None:
+    wired = ("virtual", 'netlist = "switched"', 'netlist = "switched-serial"')
+    plugged = ("virtual", 'clock = "fast"', 'clock = "fast"\nswitch_board = true')
+    by_board = scanned(rehearsal(tmp_path, *SERIAL, wired, plugged))
+    assert np.allclose(by_board, scanned("virtual-switched"), rtol=0.05, atol=2e-8)
+
+
+@pytest.mark.parametrize("model", ["2400", "6487"])
+def test_a_source_meter_behind_the_relay_reads_the_same_cells(model: str, tmp_path: Path) -> None:
+    by_meter = scanned(rehearsal(tmp_path, *keithley(model, reads=True)))
+    assert np.allclose(by_meter, scanned("virtual-switched"), rtol=0.05, atol=5e-8)
+
+
+@pytest.mark.parametrize("model", ["2400", "6487"])
+def test_pulses_are_the_ad2s_and_sweeps_the_source_meters_with_its_compliance(
+    model: str, tmp_path: Path
+) -> None:
+    with open_bench(rehearsal(tmp_path, *keithley(model, reads=False))) as bench:
+        cell = Cells.of([(4, 4)])
+        for _ in range(5):
+            bench.backend.pulse(cell, np.array([4.2]), np.array([1e-4]), 0.3)
+        before = bench.backend.read(cell, 0.3).current[0]
+        asked = np.linspace(0, 4.0, 9)
+        swept = bench.backend.sweep((4, 4), asked, 50e-6, 1e-3)
+        limited = (swept.flags & Flag.COMPLIANCE) != 0
+        assert before > 5e-6
+        assert limited[-1]
+        assert not limited[0]  # the 6487 takes its next lower limit, 25 uA
+        assert np.abs(swept.current).max() <= 50e-6 * 1.03
+        assert abs(swept.voltage[-1]) < asked[-1]
+
+
+def test_a_source_meter_that_is_not_plugged_in_is_an_error(tmp_path: Path) -> None:
+    changes = keithley("2400", reads=True)
+    path = rehearsal(tmp_path, *changes[:2], ("virtual", "[device]", changes[2][2].replace(
+        "GPIB0::24", "GPIB0::25")))  # fmt: skip
+    with pytest.raises(Exception, match="GPIB0::24::INSTR"), open_bench(path):
+        pass
+
+
+def test_a_rehearsal_names_a_bench_of_instruments(tmp_path: Path) -> None:
+    text = load("virtual").text.replace('bench = "lab-parallel"', 'bench = "sim"')
+    path = tmp_path / "v.toml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(BenchError, match="bench sim is of kind 'sim'"):
+        load(str(path))
+    path.write_text(text.replace('bench = "sim"', ""), encoding="utf-8")
+    with pytest.raises(BenchError, match="does not name the bench it rehearses"):
+        load(str(path))
