@@ -6,7 +6,6 @@ PyMeasure's class has, what is outside the limits. Numbers in parentheses are pa
 manual, 2400S-900-01. Current is not sourced.
 """
 
-import logging
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from types import TracebackType
@@ -29,29 +28,22 @@ from crossbar.backend import (
     Sweep,
     Volt,
 )
+from instruments.off_switch import OffSwitch
+from instruments.replies import check_errors, confirm, numbers, spell
 from instruments.source_meter import (
     CYCLES_PER_READING,
     MAINS,
     OVERFLOW,
     check_compliance,
-    check_errors,
     check_nplc,
     check_sweep,
     check_voltage,
-    confirm,
-    errors,
     fitting_nplc,
-    live,
-    numbers,
-    spell,
     step_through,
-    switch_off,
 )
 from instruments.timing import Monotonic, Timer
 from instruments.visa import Link
 from instruments.wire_guard import WireGuard, as_number, is_on
-
-log = logging.getLogger(__name__)
 
 RANGES: tuple[Volt, ...] = (0.2, 2.0, 20.0, 200.0)
 OVERRANGE = 1.05
@@ -139,11 +131,11 @@ class Keithley2400(PyMeasureKeithley2400):  # type: ignore[misc]  # PyMeasure ha
         # Not PyMeasure's own constructor of this class: it talks to the instrument.
         super(PyMeasureKeithley2400, self).__init__(self.link, "Keithley 2400")
         self.found_on = False
+        self._switch = OffSwitch(self.link, "2400", OFF, ASKED_OFF)
         self._limits = limits
         self._timer = Monotonic() if timer is None else timer
         self._interlock = interlock
         self._off_state = off_state
-        self._identity: str | None = None
         self._configured: tuple[Volt, Ampere, float] | None = None
         self._level: Volt = 0.0
         self._on = False
@@ -168,34 +160,12 @@ class Keithley2400(PyMeasureKeithley2400):  # type: ignore[misc]  # PyMeasure ha
         InstrumentError
             If nothing or something else answers.
         """
-        if self._identity is not None:
-            return
-        self.link.open()
-        try:
-            found = self.identify()
-            if "2400" not in found:
-                raise InstrumentError(f"{self.link.name} is {found!r}, and not a 2400")
-            self._identity = found
-            if numbers(self.ask(ASKED_OFF), 1)[0] != 0:
-                self.found_on = True
-                log.warning("%s was found on, and is switched off", self.link.name)
-                self.safe()
-            for left in errors(self.link):
-                log.warning("%s had an error before it was opened: %s", self.link.name, left)
-        except BaseException:
-            self._identity = None
-            self.link.close()
-            raise
+        if not self._switch.opened:
+            self.found_on = self._switch.open()
 
     def close(self) -> None:
         """Make safe and close; a second call does nothing."""
-        if self._identity is None:
-            return
-        try:
-            self.safe()
-        finally:
-            self._identity = None
-            self.link.close()
+        self._switch.close(self.safe)
 
     def shutdown(self) -> None:
         """Make safe and close. PyMeasure's own asks first, and leaves it on if no reply comes."""
@@ -222,8 +192,7 @@ class Keithley2400(PyMeasureKeithley2400):  # type: ignore[misc]  # PyMeasure ha
         self._level = 0.0
         # Whatever happened, ranges and limit are not taken on trust afterwards.
         self._configured = None
-        switch_off(self.link, OFF, ASKED_OFF, self._identity or "")
-        self.write("*CLS")
+        self._switch.off()
 
     def configure(
         self, voltage: Volt, compliance: Ampere, *, nplc: float = 1.0, autorange: bool = True
@@ -275,7 +244,7 @@ class Keithley2400(PyMeasureKeithley2400):  # type: ignore[misc]  # PyMeasure ha
 
     def energised(self) -> AbstractContextManager[None]:
         """Switch the output on at 0 V for a block; it is off after it, whatever happens."""
-        return live(self._switch_on, self.safe)
+        return self._switch.live(self._switch_on, self.safe)
 
     def source(self, voltage: Volt) -> None:
         """Drive a voltage, V, inside `energised`.

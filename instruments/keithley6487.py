@@ -5,7 +5,6 @@ Numbers in parentheses are pages of its reference manual, 6487-901-01. Its limit
 so the voltage of a reading is the one that it says it sources.
 """
 
-import logging
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from types import TracebackType
@@ -27,29 +26,22 @@ from crossbar.backend import (
     Sweep,
     Volt,
 )
+from instruments.off_switch import OffSwitch
+from instruments.replies import check_errors, confirm, numbers, spell
 from instruments.source_meter import (
     CYCLES_PER_READING,
     MAINS,
     OVERFLOW,
     check_compliance,
-    check_errors,
     check_nplc,
     check_sweep,
     check_voltage,
-    confirm,
-    errors,
     fitting_nplc,
-    live,
-    numbers,
-    spell,
     step_through,
-    switch_off,
 )
 from instruments.timing import Monotonic, Timer
 from instruments.visa import Link
 from instruments.wire_guard import WireGuard, as_number, is_on
-
-log = logging.getLogger(__name__)
 
 RANGES: tuple[Volt, ...] = (10.0, 50.0, 500.0)
 LIMITS: tuple[Ampere, ...] = (25e-6, 250e-6, 2.5e-3, 25e-3)
@@ -131,10 +123,10 @@ class Keithley6487(SCPIMixin, Instrument):  # type: ignore[misc]  # PyMeasure ha
         self.link = Link(resource, deadline=deadline, library=library, check=check)
         super().__init__(self.link, "Keithley 6487")
         self.found_on = False
+        self._switch = OffSwitch(self.link, "6487", OFF, ASKED_OFF)
         self._limits = limits
         self._timer = Monotonic() if timer is None else timer
         self._interlock = interlock
-        self._identity: str | None = None
         self._configured: tuple[Volt, Ampere, float] | None = None
         self._level: Volt = 0.0
         self._on = False
@@ -159,34 +151,12 @@ class Keithley6487(SCPIMixin, Instrument):  # type: ignore[misc]  # PyMeasure ha
         InstrumentError
             If nothing or something else answers.
         """
-        if self._identity is not None:
-            return
-        self.link.open()
-        try:
-            found = self.identify()
-            if "6487" not in found:
-                raise InstrumentError(f"{self.link.name} is {found!r}, and not a 6487")
-            self._identity = found
-            if numbers(self.ask(ASKED_OFF), 1)[0] != 0:
-                self.found_on = True
-                log.warning("%s was found on, and is switched off", self.link.name)
-                self.safe()
-            for left in errors(self.link):
-                log.warning("%s had an error before it was opened: %s", self.link.name, left)
-        except BaseException:
-            self._identity = None
-            self.link.close()
-            raise
+        if not self._switch.opened:
+            self.found_on = self._switch.open()
 
     def close(self) -> None:
         """Make safe and close; a second call does nothing."""
-        if self._identity is None:
-            return
-        try:
-            self.safe()
-        finally:
-            self._identity = None
-            self.link.close()
+        self._switch.close(self.safe)
 
     def shutdown(self) -> None:
         """Make safe and close, under the name that PyMeasure's procedures call."""
@@ -213,9 +183,7 @@ class Keithley6487(SCPIMixin, Instrument):  # type: ignore[misc]  # PyMeasure ha
         self._level = 0.0
         # Whatever happened, ranges and limit are not taken on trust afterwards.
         self._configured = None
-        switch_off(self.link, OFF, ASKED_OFF, self._identity or "")
-        # The lines above leave errors behind where there was nothing to abort.
-        self.write("*CLS")
+        self._switch.off()
 
     def configure(
         self, voltage: Volt, compliance: Ampere, *, nplc: float = 1.0, autorange: bool = True
@@ -282,7 +250,7 @@ class Keithley6487(SCPIMixin, Instrument):  # type: ignore[misc]  # PyMeasure ha
 
     def energised(self) -> AbstractContextManager[None]:
         """Switch the output on at 0 V for a block; it is off after it, whatever happens."""
-        return live(self._switch_on, self.safe)
+        return self._switch.live(self._switch_on, self.safe)
 
     def source(self, voltage: Volt) -> None:
         """Drive a voltage, V, inside `energised`.
@@ -375,7 +343,7 @@ class Keithley6487(SCPIMixin, Instrument):  # type: ignore[misc]  # PyMeasure ha
         levels = np.linspace(start, stop, points)
         with self.link.lock:
             self.configure(largest, compliance, nplc=nplc)
-            with live(lambda: self._arm(start, stop, points, dwell), self.safe):
+            with self._switch.live(lambda: self._arm(start, stop, points, dwell), self.safe):
                 span, limit, _ = self._in_force(on=True)
                 reply = self.link.ask("READ?", points * (dwell + reading_time(nplc)))
                 end = self._timer.now

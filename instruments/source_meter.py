@@ -1,8 +1,6 @@
 """What every source meter can do here, and the procedures that they share."""
 
-import logging
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 import numpy as np
@@ -11,7 +9,6 @@ from crossbar.backend import (
     Ampere,
     Array,
     Flag,
-    InstrumentError,
     LimitError,
     Limits,
     Second,
@@ -19,9 +16,6 @@ from crossbar.backend import (
     Volt,
 )
 from instruments.timing import Timer
-from instruments.visa import Link
-
-log = logging.getLogger(__name__)
 
 MAINS = 50.0
 """Lowest mains frequency, Hz: an integration time is at most ``nplc / MAINS``."""
@@ -31,7 +25,6 @@ CYCLES_PER_READING = 3.0
 """Integrations in one reading with autozero: signal, zero and reference; 2400S-900-01, 3."""
 OVERFLOW = 9e36
 """A reading beyond it is none: overflow is 9.9E37 in one manual, 9.91E37 in another."""
-ERRORS_AT_MOST = 32
 
 
 class SourceMeter(Protocol):
@@ -179,117 +172,6 @@ def check_nplc(nplc: float) -> None:
     """Raise `LimitError` if an integration time is outside what the instruments take."""
     if not NPLC[0] <= nplc <= NPLC[1]:
         raise LimitError(f"{nplc} NPLC is outside {NPLC[0]} to {NPLC[1]}")
-
-
-def spell(value: float) -> str:
-    """Return a number as it is sent: more digits than any source has, and no more."""
-    return f"{value:.9g}"
-
-
-def numbers(reply: str, count: int) -> list[float]:
-    """Return the numbers of a reply.
-
-    Raises
-    ------
-    InstrumentError
-        If there are more, fewer, or others than numbers.
-    """
-    try:
-        found = [float(text) for text in reply.split(",")]
-    except ValueError as problem:
-        raise InstrumentError(f"{reply!r} are not {count} numbers") from problem
-    if len(found) != count:
-        raise InstrumentError(f"{reply!r} are not {count} numbers")
-    return found
-
-
-def confirm(link: Link, question: str, wanted: float, tolerance: float = 0.0) -> None:
-    """Raise `InstrumentError` unless the reply to a question is the number that was set."""
-    (found,) = numbers(link.ask(question), 1)
-    if not abs(found - wanted) <= tolerance:
-        raise InstrumentError(f"{link.name}: {question} is {found:g}, and was set to {wanted:g}")
-
-
-def check_errors(link: Link, after: str) -> None:
-    """Raise `InstrumentError` with everything that is in the instrument's error queue."""
-    found = errors(link)
-    if found:
-        raise InstrumentError(f"{link.name}, {after}: {'; '.join(found)}")
-
-
-def errors(link: Link) -> list[str]:
-    """Take the errors out of the instrument's queue."""
-    found: list[str] = []
-    while len(found) < ERRORS_AT_MOST:
-        reply = link.ask("SYST:ERR?")
-        code, _, _ = reply.partition(",")
-        if not code.lstrip("+-").isdigit():
-            raise InstrumentError(f"{link.name}: {reply!r} is no entry of an error queue")
-        if int(code) == 0:
-            break
-        found.append(reply)
-    return found
-
-
-def switch_off(link: Link, commands: Sequence[str], question: str, identity: str) -> None:
-    """Switch an output off: write first, then ask, then open the link anew and do both again.
-
-    Parameters
-    ----------
-    link
-        To the instrument.
-    commands
-        That switch it off.
-    question
-        Whose reply is 0 when it is off.
-    identity
-        Who must be at the other end of a link that was opened anew.
-
-    Raises
-    ------
-    InstrumentError
-        If it could not be confirmed.
-    """
-    with link.lock:
-        try:
-            _write_off(link, commands)
-            confirm(link, question, 0)
-        except InstrumentError as problem:
-            log.warning("%s: off is not confirmed: %s; opening it anew", link.name, problem)
-        else:
-            return
-        try:
-            link.reopen()
-            _write_off(link, commands)
-            found = link.ask("*IDN?")
-            if found != identity:
-                raise InstrumentError(f"{found!r} is there now, and {identity!r} was")
-            confirm(link, question, 0)
-        except InstrumentError as problem:
-            raise InstrumentError(
-                f"could not confirm that the output of {link.name} is off, take it as live: "
-                f"{problem}"
-            ) from problem
-
-
-def _write_off(link: Link, commands: Sequence[str]) -> None:
-    for command in commands:
-        link.write(command)
-    if not link.in_step:
-        # It may be busy with what it was asked last, and hear nothing until then.
-        link.interrupt()
-        for command in commands:
-            link.write(command)
-
-
-@contextmanager
-def live(switch_on: Callable[[], None], safe: Callable[[], None]) -> Iterator[None]:
-    """Switch on for a block, and make safe after it, whatever happens, also while switching on."""
-    try:
-        switch_on()
-        yield
-    finally:
-        safe()
 
 
 def step_through(

@@ -151,12 +151,16 @@ def test_a_fault_befalls_its_message(
         client.send("first?\n")
         assert client.receive() == b"first?\n"
         client.send("aa?\n")
-        found = [client.receive(QUIET)]
-        if fault is Fault.DOUBLE:
-            found.append(client.receive(QUIET))
+        early = 2 if fault is Fault.DOUBLE else 1
+        found = [client.receive(wait_for(reply)) for reply in replies[:early]]
         client.send("bb?\n")
-        found += [client.receive(QUIET) for _ in range(len(replies) - len(found))]
+        found += [client.receive(wait_for(reply)) for reply in replies[early:]]
         assert found == replies
+
+
+def wait_for(reply: bytes) -> float:
+    """Return how long to wait for a reply: long, unless none or no end will come."""
+    return 5.0 if reply.endswith(b"\n") else QUIET
 
 
 def test_a_message_that_is_dropped_is_not_heard() -> None:
@@ -203,8 +207,7 @@ def test_what_never_ends_is_thrown_away() -> None:
     with talking(TcpServer(Echo())) as client:
         client.send("x" * 100_000)
         client.send("\na?\n")
-        replies = [client.receive(), client.receive(QUIET)]
-        assert b"a?\n" in replies
+        assert client.receive() == b"a?\n"
 
 
 @pytest.mark.parametrize("transport", ["tcp", "pty"])

