@@ -71,7 +71,8 @@ def test_pulses_are_the_ad2s_and_sweeps_the_source_meters_with_its_compliance(
         assert limited[-1]
         assert not limited[0]  # the 6487 takes its next lower limit, 25 uA
         assert np.abs(swept.current).max() <= 50e-6 * 1.03
-        assert abs(swept.voltage[-1]) < asked[-1]
+        if model == "2400":  # the 6487 measures no voltage, it says what it was told to drive
+            assert abs(swept.voltage[-1]) < asked[-1]
 
 
 def test_a_source_meter_that_is_not_plugged_in_is_an_error(tmp_path: Path) -> None:
