@@ -26,6 +26,7 @@ CODE = 5.0 / 2**14 / 1e5
 """A: one code of the scope at the high gain, 5 V over 14 bits at 100 kohm."""
 ACCURACY = 0.005
 """Of converters, switches and resistors that nobody calibrated, as a part of the reading."""
+TICKS = (2, 5, 10, 20, 50, 80)
 EXACT = Tia(gain_sigma=0.0, offset_sigma=0.0)
 
 
@@ -94,41 +95,28 @@ def draw(results: dict[str, tuple[Array, Array]], path: Path) -> None:
         figure = Figure(figsize=(10.4, 4.6), layout="constrained")
         left, right = figure.subplots(1, 2)
         truth = results["sim"][0]
-        ends = np.array([truth.min(), truth.max()]) / VOLTAGE * 1e6
+        known = truth / VOLTAGE * 1e6
+        ends = np.array([known.min(), known.max()])
         left.plot(ends, ends, color=QUIET, lw=1, label="equal")
-        for name, colour in zip(NAMES, ("#0072b2", "#d55e00"), strict=True):
+        for name, colour, mark in zip(NAMES, ("#0072b2", "#d55e00"), "ox", strict=True):
             current, error = results[name]
-            left.plot(truth / VOLTAGE * 1e6, current / VOLTAGE * 1e6, ".", color=colour, label=name)
-            right.errorbar(
-                truth / VOLTAGE * 1e6,
-                (current - truth) / CODE,
-                error / CODE,
-                fmt=".",
-                color=colour,
-                lw=0.8,
-                label=name,
-            )
-        left.set(
-            xscale="log",
-            yscale="log",
-            title="Conductance of every cell",
-            xlabel="simulator (µS)",
-            ylabel="through the instruments (µS)",
-        )
-        right.axhspan(-1, 1, color=QUIET, alpha=0.2, lw=0, label="one code of the scope")
-        right.set(
-            xscale="log",
-            title="Difference",
-            xlabel="simulator (µS)",
-            ylabel="codes of the scope, ± standard error",
-        )
-        left.legend()
-        right.legend()
-        figure.supxlabel(
-            f"seed {SEED}, the same 10x10 cells; mean of {REPEATS} reads at {VOLTAGE} V",
-            fontsize=8,
-            color=QUIET,
-        )
+            look = {"color": colour, "marker": mark, "ms": 4, "ls": "", "label": name}
+            left.plot(known, current / VOLTAGE * 1e6, mfc="none", **look)
+            parts, spread = 100 * (current - truth) / truth, 100 * error / truth
+            right.errorbar(known, parts, spread, lw=0.8, **look)
+        fine = np.geomspace(float(ends[0]), float(ends[1]), 100)
+        band = 100 * (CODE / (fine * 1e-6 * VOLTAGE) + ACCURACY)
+        right.fill_between(fine, -band, band, color=QUIET, alpha=0.2, lw=0, label="resolution")
+        left.set(title="Conductance of every cell", ylabel="through the instruments (µS)")
+        right.set(title="Difference from the simulator", ylabel="%, ± standard error")
+        for axes in (left, right):
+            axes.set(xscale="log", xlabel="simulator (µS)", xticks=TICKS, xticklabels=TICKS)
+            axes.minorticks_off()
+            axes.legend()
+        left.set(yscale="log", yticks=TICKS, yticklabels=TICKS)
+        left.minorticks_off()
+        note = f"seed {SEED}, the same 10x10 cells; mean of {REPEATS} reads at {VOLTAGE} V"
+        figure.supxlabel(note, fontsize=8, color=QUIET)
     save(figure, path)
 
 
