@@ -6,9 +6,11 @@ steady state and exact. Beside them stand the calls that the same work takes if 
 call of its own: configure, switch, start, poll, fetch (counted on code that did so, 2026).
 
 Our own Python is bounded from above: what the work takes of the processor's time, less the time
-inside the virtual instrument. So the shares of pydwf and of ctypes count as ours.
+inside the functions of libdwf. So pydwf's share counts as ours.
 """
 
+import ctypes
+import gc
 import statistics
 import time
 from collections.abc import Callable, Iterator
@@ -26,7 +28,6 @@ from crossbar.guard import Guarded
 from instruments.backend import HardwareBackend
 from sim_backend.virtual.bench import VirtualBench
 from sim_backend.virtual.clock import Clock
-from sim_backend.virtual.libdwf.discovery import VirtualDiscovery
 
 NAIVE = {"pulse": 28, "scan": 2800, "multiply": 58}
 """Calls of code that makes one call per step, for a pulse, a 10x10 scan and a multiply."""
@@ -36,22 +37,27 @@ ROUNDS = 7
 
 @dataclass
 class Watched:
-    """Time spent inside the virtual instrument."""
+    """Time spent inside the functions of libdwf."""
 
     seconds: float = 0.0
 
-    def watch(self, discovery: VirtualDiscovery) -> None:
-        """Put a stopwatch around everything that arrives at the instrument."""
-        inner = discovery.call
+    def watch(self) -> None:
+        """Put a stopwatch around every function of every libdwf that is loaded."""
+        found = [each for each in gc.get_objects() if isinstance(each, ctypes.CDLL)]
+        for library in found:
+            for name, function in list(vars(library).items()):
+                if name.startswith("FDwf"):
+                    setattr(library, name, self._timed(function))
 
-        def call(*given: Any) -> None:
+    def _timed(self, function: Any) -> Callable[..., Any]:
+        def call(*given: Any) -> Any:
             start = time.thread_time()
             try:
-                inner(*given)
+                return function(*given)
             finally:
                 self.seconds += time.thread_time() - start
 
-        setattr(discovery, "call", call)  # noqa: B010  # the instance's, not the class's
+        return call
 
 
 @contextmanager
@@ -114,7 +120,7 @@ def parallel_rows() -> Iterator[Row]:
         batch = counted(clock, lambda: backend.drive(vectors))
         yield at_most("parallel: 100 multiplies in one request", batch, 800)
         watched = Watched()
-        watched.watch(virtual.discovery)
+        watched.watch()
         measured = [own_time(backend, clock, watched, vectors) for _ in range(ROUNDS)]
     own = [100 * mine / (mine + bench_time) for mine, bench_time, _ in measured]
     calls = measured[-1][2]
