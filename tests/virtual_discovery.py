@@ -39,9 +39,10 @@ def opened(
 
     world = World(FastClock(latency), netlist or Loopback())
     with mounted(VirtualDiscovery(world, imperfections=imperfections), way):
-        device = DwfLibrary().deviceControl.open(0, configuration)
+        library = DwfLibrary()
+        device = library.deviceControl.open(0, configuration)
         device.autoConfigureSet(False)
         try:
             yield device
         finally:
-            device.close()
+            library.deviceControl.closeAll()

@@ -14,6 +14,7 @@ from sim_backend.virtual.libdwf.chassis import (
 )
 from sim_backend.virtual.libdwf.failure import invalid
 from sim_backend.virtual.libdwf.imperfections import Imperfections
+from sim_backend.virtual.libdwf.intervals import joined, scattered
 from sim_backend.virtual.libdwf.memory import read_array, write
 from sim_backend.virtual.libdwf.parameters import (
     Functions,
@@ -23,11 +24,9 @@ from sim_backend.virtual.libdwf.parameters import (
     functions,
     named,
 )
-from sim_backend.virtual.libdwf.pattern import joined
 from sim_backend.virtual.libdwf.sequencer import Program, Sequencer
 from sim_backend.virtual.libdwf.waveform import (
     FUNCTIONS,
-    MANY_STEPS,
     PLAY,
     Node,
     Stream,
@@ -145,7 +144,7 @@ class _Channel:
 
     def coarse(self, sequencer: Sequencer, start: Second, end: Second) -> Steps:
         """Return an interval of so many runs that nobody samples it."""
-        times = np.linspace(start, end, MANY_STEPS, endpoint=False)
+        times = scattered(start, end)
         within = sequencer.within(times)
         carrier = self.applied.nodes[_CARRIER]
         running = carrier.at(np.nan_to_num(within) * carrier.frequency)

@@ -17,6 +17,7 @@ from sim_backend.virtual.libdwf.chassis import (
     Chassis,
 )
 from sim_backend.virtual.libdwf.failure import invalid
+from sim_backend.virtual.libdwf.intervals import joined, scattered
 from sim_backend.virtual.libdwf.memory import read_array, write
 from sim_backend.virtual.libdwf.parameters import (
     Functions,
@@ -29,12 +30,10 @@ from sim_backend.virtual.libdwf.parameters import (
 from sim_backend.virtual.libdwf.pattern import (
     CUSTOM,
     IDLE_OPEN,
-    MANY_STEPS,
     PULSE,
     THREE_STATE,
     Pin,
     Run,
-    joined,
 )
 from sim_backend.virtual.libdwf.sequencer import Program, Sequencer
 from sim_backend.virtual.signals import Steps
@@ -138,7 +137,7 @@ class DigitalOut:
         self, driven: list[tuple[int, Pin]], idle: int, start: Second, end: Second
     ) -> Steps:
         """Return the levels at so many moments of an interval that nobody samples."""
-        times = np.linspace(start, end, MANY_STEPS, endpoint=False)
+        times = scattered(start, end)
         within = self.sequencer.within(times)
         ticks = np.nan_to_num(within / TICK).astype(np.int64)
         running = np.zeros(len(times), np.int32)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from crossbar.backend import Second
 from sim_backend.virtual.libdwf.chassis import TICK
-from sim_backend.virtual.signals import Steps
+from sim_backend.virtual.libdwf.intervals import scattered
 
 PULSE, CUSTOM = 0, 1  # DwfDigitalOutType, dwf.h
 PUSH_PULL, OPEN_DRAIN, OPEN_SOURCE, THREE_STATE = 0, 1, 2, 3  # DwfDigitalOutOutput, dwf.h
@@ -23,8 +23,7 @@ IDLE_INITIAL, IDLE_LOW, IDLE_HIGH, IDLE_OPEN = 0, 1, 2, 3  # DwfDigitalOutIdle, 
 Ticks = NDArray[np.int64]
 Levels = NDArray[np.int32]
 
-MANY_EDGES = 1_000_000  # more in one interval are looked at on a coarse grid: nobody samples them
-MANY_STEPS = 200_000
+_MANY_EDGES = 1_000_000  # more in one interval are looked at here and there: nobody samples them
 
 
 def _no_bits() -> NDArray[np.uint8]:
@@ -168,17 +167,8 @@ class Run:
 
 def _grid(pins: list[Pin], start: int, end: int) -> Ticks:
     expected = sum((end - start) // pin.step() for pin in pins if pin.constant is None)
-    if expected > MANY_EDGES:
-        return np.linspace(start, end, MANY_STEPS, endpoint=False).astype(np.int64)
+    if expected > _MANY_EDGES:
+        return np.unique(scattered(start, end).astype(np.int64))
     return np.unique(np.concatenate([[start], *(pin.edges(start, end) for pin in pins)])).astype(
         np.int64
-    )
-
-
-def joined(pieces: list[tuple[NDArray[np.float64], NDArray[Any]]]) -> Steps:
-    """Return the signal made of pieces that follow each other."""
-    if len(pieces) == 1:
-        return Steps(*pieces[0])
-    return Steps(
-        np.concatenate([time for time, _ in pieces]), np.concatenate([value for _, value in pieces])
     )

@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 
 from crossbar.backend import Array, Second, Volt
 from sim_backend.virtual.libdwf.failure import unsupported
+from sim_backend.virtual.libdwf.intervals import MANY_STEPS, scattered
 
 # FUNC, dwf.h
 DC, SINE, SQUARE, TRIANGLE, RAMP_UP, RAMP_DOWN, NOISE, PULSE, TRAPEZIUM, SINE_POWER = range(10)
 CUSTOM, PLAY = 30, 31
 FUNCTIONS = (*range(10), CUSTOM, PLAY)
 
-MANY_STEPS = 200_000  # more in one interval are sampled coarsely: nobody looks at them
 _SMOOTH = 1024  # steps of one period of a sine, where there is room
 _ROUGH = 32
 _SAME = 1e-12  # s; moments closer than this are one
@@ -102,7 +102,7 @@ def steps(node: Node, begin: Second, start: Second, end: Second) -> tuple[Array,
     if len(where) == 1:
         return np.array([start]), values
     if periods * len(where) > MANY_STEPS:
-        times = np.linspace(start, end, MANY_STEPS, endpoint=False)
+        times = scattered(start, end)
         return times, node.at((times - begin) * frequency)
     cycles = np.arange(first, first + periods)[:, None] + where - node.turn
     times = (begin + cycles / frequency).ravel()
