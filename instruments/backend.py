@@ -80,7 +80,11 @@ class HardwareBackend:
         self._timer: Timer = Monotonic() if timer is None else timer
         ad2 = settings.ad2
         self._discovery = AnalogDiscovery(
-            ad2.serial or None, config=ad2.config, timer=self._timer, deadline=ad2.deadline
+            ad2.serial or None,
+            config=ad2.config,
+            timer=self._timer,
+            deadline=ad2.deadline,
+            settle=ad2.settle,
         )
         self._wiring = WIRINGS[settings.wiring.kind](settings, self._discovery, self._timer)
         self._shape = settings.array.shape

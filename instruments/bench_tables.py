@@ -59,6 +59,10 @@ class Ad2Table:
         Longest wait for an answer beyond what the measurement itself takes, s.
     supply
         Magnitude of V+ and of V-, V.
+    settle
+        Waited after opening and after a change of the scope's range, s. Digilent's examples wait
+        2 s there, for the offsets of the inputs; the wiring `switched` changes it between pulses
+        and scans.
 
     Raises
     ------
@@ -70,8 +74,10 @@ class Ad2Table:
     config: int = 0
     deadline: Second = 2.0
     supply: Volt = 5.0
+    settle: Second = 0.0  # assumed
 
     def __post_init__(self) -> None:
+        at_least_zero(self, "settle")
         if not 0 <= self.config <= 7:
             raise BenchError(f"config = {self.config} is outside 0 to 7")
         positive(self, "deadline", "supply")
