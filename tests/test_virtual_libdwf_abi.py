@@ -91,6 +91,12 @@ def test_all_478_functions_are_found_by_name() -> None:
         assert all(hasattr(library, name) for name in NAMES)
 
 
+def test_everything_that_is_emulated_is_a_function_of_libdwf() -> None:
+    device = VirtualDiscovery(World(FastClock(), Loopback()))
+    assert device.emulated <= set(NAMES)
+    assert len(device.emulated) > 390
+
+
 def test_the_version_is_the_one_that_pydwf_was_made_for() -> None:
     with opened():
         assert DwfLibrary(check_library_version=True).getVersion() == "3.20.1"

@@ -1,11 +1,10 @@
 """The waveform generator: W1 and W2."""
 
-from copy import copy
 from typing import Any
 
 import numpy as np
 
-from crossbar.backend import Array, Second, Volt
+from crossbar.backend import Second, Volt
 from sim_backend.virtual.libdwf.chassis import (
     SOURCES,
     WAVEFORM_1,
@@ -14,7 +13,6 @@ from sim_backend.virtual.libdwf.chassis import (
 )
 from sim_backend.virtual.libdwf.failure import invalid
 from sim_backend.virtual.libdwf.imperfections import Imperfections
-from sim_backend.virtual.libdwf.intervals import joined, scattered
 from sim_backend.virtual.libdwf.memory import read_array, write
 from sim_backend.virtual.libdwf.parameters import (
     Functions,
@@ -27,12 +25,17 @@ from sim_backend.virtual.libdwf.parameters import (
 from sim_backend.virtual.libdwf.sequencer import Program, Sequencer
 from sim_backend.virtual.libdwf.waveform import (
     FUNCTIONS,
-    PLAY,
     Node,
     Stream,
     converted,
-    modulated,
-    steps,
+)
+from sim_backend.virtual.libdwf.waveform_channel import (
+    CARRIER,
+    IDLE_INITIAL,
+    IDLE_OFF,
+    IDLE_OFFSET,
+    Channel,
+    Settings,
 )
 from sim_backend.virtual.signals import Steps
 
@@ -40,12 +43,10 @@ CHANNELS = 2
 SPAN: Volt = 5.0  # reference manual: 14 bits over ± 5 V
 BITS = 14
 _LONGEST = 2.0**47 * 1e-8  # s; assumed as for patterns
-_IDLE_OFF, _IDLE_OFFSET, _IDLE_INITIAL = 0, 1, 2  # DwfAnalogOutIdle, dwf.h
-_CARRIER, _NODES = 0, 3
-_MANY_RUNS = 500_000  # steps of short runs in one interval; more are looked at on a coarse grid
+_NODES = 3
 _APPLY = 3  # fStart of FDwfAnalogOutConfigure: take the settings without starting
 
-_CHANNEL = (
+_PARAMETERS = (
     Parameter("AnalogOutTriggerSource", "source", choices=SOURCES),
     Parameter("AnalogOutTriggerSlope", "slope", choices=(0, 1, 2)),
     Parameter("AnalogOutRun", "run", limits=(0.0, _LONGEST)),
@@ -54,7 +55,7 @@ _CHANNEL = (
     Parameter("AnalogOutRepeatTrigger", "repeat_trigger", limits=(0, 1)),
     Parameter("AnalogOutLimitation", "limitation", limits=(0.0, 0.0)),
     Parameter("AnalogOutMode", "mode", choices=(0,)),
-    Parameter("AnalogOutIdle", "idle", choices=(_IDLE_OFF, _IDLE_OFFSET, _IDLE_INITIAL)),
+    Parameter("AnalogOutIdle", "idle", choices=(IDLE_OFF, IDLE_OFFSET, IDLE_INITIAL)),
     Parameter("AnalogOutCustomAMFMEnable", "custom_modulation", limits=(0, 1)),
     Parameter("AnalogOutMaster", "master", choices=tuple(range(CHANNELS))),
 )
@@ -66,89 +67,6 @@ _NODE = (
     Parameter("AnalogOutNodePhase", "phase", limits=(-360.0, 360.0), info=(0.0, 360.0)),
 )
 _WITHOUT_NODE = ("Enable", "Function", "Frequency", "Amplitude", "Offset", "Symmetry", "Phase")
-
-
-class _Settings:
-    source = 0
-    slope = 0
-    run = 0.0
-    wait = 0.0
-    repeat = 0
-    repeat_trigger = 0
-    limitation = 0.0
-    mode = 0
-    idle = _IDLE_OFF
-    custom_modulation = 0
-
-    def __init__(self, master: int) -> None:
-        self.master = master
-        self.nodes = (Node(), Node(amplitude=0.0), Node(amplitude=0.0))
-
-    def copied(self) -> "_Settings":
-        settings = copy(self)
-        carrier, frequency, amplitude = self.nodes
-        settings.nodes = (copy(carrier), copy(frequency), copy(amplitude))
-        return settings
-
-
-class _Channel:
-    def __init__(self, number: int) -> None:
-        self.number = number
-        self.sequencer = Sequencer()
-        self.stream = Stream()
-        self.reset()
-
-    def reset(self) -> None:
-        self.pending = _Settings(self.number)
-        self.applied = self.pending.copied()
-        self.sequencer.stop()
-
-    def idle_value(self) -> Volt:
-        carrier = self.applied.nodes[_CARRIER]
-        if self.applied.idle == _IDLE_OFF or not carrier.enable:
-            return 0.0
-        if self.applied.idle == _IDLE_OFFSET or carrier.function == PLAY:
-            return carrier.offset
-        return float(carrier.at(np.zeros(1))[0])
-
-    def run_values(self, begin: Second, start: Second, end: Second) -> tuple[Array, Array]:
-        carrier, frequency, amplitude = nodes = self.applied.nodes
-        if carrier.function == PLAY and carrier.enable:
-            times, values = self.stream.steps(carrier.frequency, start, end)
-            return times, carrier.offset + carrier.amplitude * values
-        if frequency.enable or amplitude.enable:
-            return modulated(nodes, begin, start, end)
-        return steps(carrier, begin, start, end)
-
-    def steps_of_run(self, sequencer: Sequencer) -> float:
-        """Return how many steps a run that is repeated has, at least 1."""
-        carrier, program = self.applied.nodes[_CARRIER], sequencer.program
-        if program is None or not program.run:
-            return 1.0
-        return max(program.run * carrier.frequency * len(carrier.data), 1.0)
-
-    def exact(self, sequencer: Sequencer, start: Second, end: Second) -> Steps:
-        idle = np.array([self.idle_value()])
-        pieces: list[tuple[Array, Array]] = []
-        cursor = start
-        for begin, finish in sequencer.runs(start, end):
-            if begin > cursor:
-                pieces.append((np.array([cursor]), idle))
-                cursor = begin
-            stop = min(finish, end)
-            pieces.append(self.run_values(begin, cursor, stop))
-            cursor = stop
-        if cursor < end or not pieces:
-            pieces.append((np.array([cursor]), idle))
-        return joined(pieces)
-
-    def coarse(self, sequencer: Sequencer, start: Second, end: Second) -> Steps:
-        """Return an interval of so many runs that nobody samples it."""
-        times = scattered(start, end)
-        within = sequencer.within(times)
-        carrier = self.applied.nodes[_CARRIER]
-        running = carrier.at(np.nan_to_num(within) * carrier.frequency)
-        return Steps(times, np.where(np.isnan(within), self.idle_value(), running))
 
 
 class AnalogOut:
@@ -165,14 +83,14 @@ class AnalogOut:
     def __init__(self, chassis: Chassis, imperfections: Imperfections) -> None:
         self._chassis = chassis
         self._imperfections = imperfections
-        self._channels = [_Channel(k) for k in range(CHANNELS)]
+        self._channels = [Channel(k) for k in range(CHANNELS)]
         for channel in self._channels:
             chassis.triggered.append(channel.sequencer)
             chassis.edges[WAVEFORM_1 + channel.number] = channel.sequencer.edge
 
     def functions(self) -> Functions:
         """Return its functions by name."""
-        made = functions(_CHANNEL, self._pending, self._changed)
+        made = functions(_PARAMETERS, self._pending, self._changed)
         made |= functions(_NODE, self._node, self._changed)
         made["FDwfAnalogOutTriggerSourceInfo"] = constants(bit_set(SOURCES))
         made["FDwfAnalogOutCount"] = constants(CHANNELS)
@@ -202,24 +120,21 @@ class AnalogOut:
         channel = self._channels[number]
         sequencer = self._sequencer(channel)
         sequencer.forget(start)
-        if sequencer.cycles(start, end) * channel.steps_of_run(sequencer) > _MANY_RUNS:
-            signal = channel.coarse(sequencer, start, end)
-        else:
-            signal = channel.exact(sequencer, start, end)
+        signal = channel.signal(sequencer, start, end)
         values = converted(signal.value, SPAN, BITS) + self._imperfections.waveform_offset[number]
         return self._imperfections.softened(number, Steps(signal.time, values), end)
 
-    def _sequencer(self, channel: _Channel) -> Sequencer:
+    def _sequencer(self, channel: Channel) -> Sequencer:
         return self._channels[channel.applied.master].sequencer
 
-    def _meant(self, number: int) -> list[_Channel]:
+    def _meant(self, number: int) -> list[Channel]:
         if number == -1:
             return self._channels
         if not 0 <= number < CHANNELS:
             raise invalid(1, f"there is no analog output channel {number}")
         return [self._channels[number]]
 
-    def _pending(self, number: int) -> list[_Settings]:
+    def _pending(self, number: int) -> list[Settings]:
         return [channel.pending for channel in self._meant(number)]
 
     def _node(self, number: int, node: int) -> list[Node]:
@@ -236,10 +151,10 @@ class AnalogOut:
         for channel in meant:
             channel.applied = channel.pending.copied()
 
-    def _visible(self, channel: _Channel) -> bool:
+    def _visible(self, channel: Channel) -> bool:
         """Tell whether settings of a channel show at its output."""
         running = self._sequencer(channel).program is not None
-        return running or channel.pending.idle != _IDLE_OFF or channel.applied.idle != _IDLE_OFF
+        return running or channel.pending.idle != IDLE_OFF or channel.applied.idle != IDLE_OFF
 
     def FDwfAnalogOutReset(self, number: int) -> None:
         """Stop, and forget all settings."""
@@ -264,7 +179,7 @@ class AnalogOut:
             elif channel.applied.master == channel.number:
                 self._start(channel, now)
 
-    def _start(self, master: _Channel, now: Second) -> None:
+    def _start(self, master: Channel, now: Second) -> None:
         wanted = master.applied
         repeats = bool(wanted.repeat_trigger)
         master.sequencer.start(
@@ -273,7 +188,7 @@ class AnalogOut:
         )
         for channel in self._channels:
             if channel.applied.master == master.number:
-                channel.stream = Stream(channel.applied.nodes[_CARRIER].data, now)
+                channel.stream = Stream(channel.applied.nodes[CARRIER].data, now)
 
     def FDwfAnalogOutStatus(self, number: int, state: Any) -> None:
         """Tell the state; a run that will end is waited for."""
@@ -369,7 +284,7 @@ class AnalogOut:
 
 
 def _span(node: int) -> float:
-    return SPAN if node == _CARRIER else 100.0
+    return SPAN if node == CARRIER else 100.0
 
 
 def _limited(value: float, span: float) -> float:
@@ -380,6 +295,6 @@ def _limited(value: float, span: float) -> float:
 
 def _of_carrier(function: Any) -> Any:
     def without_node(number: int, *arguments: Any) -> None:
-        function(number, _CARRIER, *arguments)
+        function(number, CARRIER, *arguments)
 
     return without_node

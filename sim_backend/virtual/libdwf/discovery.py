@@ -72,6 +72,11 @@ class VirtualDiscovery:
             self._functions |= part.functions()
         world.attach(self)
 
+    @property
+    def emulated(self) -> frozenset[str]:
+        """Names of the functions that do something; all others are not supported."""
+        return frozenset(self._functions)
+
     def call(self, prototype: Prototype, arguments: tuple[Any, ...]) -> None:
         """Do what a function of libdwf does.
 

@@ -6,6 +6,9 @@ from typing import Any
 
 from sim_backend.virtual.libdwf.failure import invalid
 from sim_backend.virtual.libdwf.memory import write
+from sim_backend.virtual.libdwf.signatures import prototypes
+
+_NAMES = frozenset(each.name for each in prototypes())
 
 Function = Callable[..., None]
 Functions = dict[str, Function]
@@ -86,7 +89,7 @@ def functions(
             info = parameter.limits
         if info is None and parameter.choices is not None:
             info = (bit_set(parameter.choices),)
-        if info is not None:
+        if info is not None and f"FDwf{parameter.name}Info" in _NAMES:
             made[f"FDwf{parameter.name}Info"] = constants(*info)
     return made
 
