@@ -8,15 +8,8 @@ import pytest
 from crossbar.backend import Array, Indices
 from instruments.analog_discovery import Acquisition, Idle, Pattern, SpiBus, Square, Trigger
 from instruments.ltc2668 import BITS, MIDDLE, SPAN_CODES, Command, codes, word
-from owner_bench import (
-    LARGEST,
-    Discovery,
-    assumes,
-    check_page,
-    choose_places,
-    discovery,
-    say_what_is_not_tried,
-)
+from owner_bench import LARGEST, assumes, check_page, choose_places, say_what_is_not_tried
+from owner_discovery import Discovery, discovery
 from sim_backend.virtual.ltc2668 import DacSpread, Ltc2668, Pins
 from sim_backend.virtual.signals import Stimulus
 from sim_backend.virtual.world import Loopback

@@ -8,22 +8,10 @@ from pydwf import DwfDigitalOutOutput, DwfDigitalOutType
 
 from crossbar.backend import Array
 from instruments.analog_discovery import Acquisition, Idle, Pattern, SpiBus, Square, Trigger
-from owner_bench import (
-    Discovery,
-    Seen,
-    assumes,
-    check_page,
-    choose_places,
-    discovery,
-    say_what_is_not_tried,
-)
-
-PYDWF = "pydwf 1.1.19"
-SDK = "WaveForms SDK manual"
-MANUAL = "AD2 reference manual"
+from owner_bench import assumes, check_page, choose_places, say_what_is_not_tried
+from owner_discovery import MANUAL, PYDWF, SDK, TICK, Discovery, Seen, discovery
 
 BIT = 5e-7  # s; long against the 30 ns edges of a pin, short against the scope's 81 us
-TICK = 1e-8  # s; 100 MHz
 EXACT = 1.5e-8  # s; an edge is seen this well at 100 MS/s
 BITS = (1, 0, 0, 1, 1, 1, 0, 1, 0, 0, 0, 0, 1, 0, 1, 1, 0, 1)  # no symmetry
 
