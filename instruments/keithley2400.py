@@ -29,7 +29,7 @@ from crossbar.backend import (
     Volt,
 )
 from instruments.off_switch import OffSwitch
-from instruments.replies import check_errors, confirm, numbers, spell
+from instruments.replies import check_errors, confirm, numbers, register, spell
 from instruments.source_meter import (
     CYCLES_PER_READING,
     MAINS,
@@ -277,7 +277,7 @@ class Keithley2400(PyMeasureKeithley2400):  # type: ignore[misc]  # PyMeasure ha
             voltage, current, _, _, status = numbers(self.link.ask("READ?", reading_time(nplc)), 5)
             tripped = numbers(self.ask("SENS:CURR:PROT:TRIP?"), 1)[0] != 0
             level = self._level
-        return self._judged(voltage, current, int(status), level, tripped=tripped)
+        return self._judged(voltage, current, register(status), level, tripped=tripped)
 
     def sweep(
         self, voltages: Array, compliance: Ampere, dwell: Second, *, nplc: float = 1.0
@@ -347,7 +347,7 @@ class Keithley2400(PyMeasureKeithley2400):  # type: ignore[misc]  # PyMeasure ha
         table = np.array(numbers(reply, 5 * points)).reshape(points, 5)
         levels = np.linspace(start, stop, points)
         judged = [
-            self._judged(row[0], row[1], int(row[4]), level, tripped=False)
+            self._judged(row[0], row[1], register(row[4]), level, tripped=False)
             for row, level in zip(table.tolist(), levels.tolist(), strict=True)
         ]
         found = np.array([point[:2] for point in judged], dtype=np.float64)

@@ -27,7 +27,7 @@ from crossbar.backend import (
     Volt,
 )
 from instruments.off_switch import OffSwitch
-from instruments.replies import check_errors, confirm, numbers, spell
+from instruments.replies import check_errors, confirm, numbers, register, spell
 from instruments.source_meter import (
     CYCLES_PER_READING,
     MAINS,
@@ -282,7 +282,7 @@ class Keithley6487(SCPIMixin, Instrument):  # type: ignore[misc]  # PyMeasure ha
         with self.link.lock:
             reply = self.link.ask("READ?", reading_time(nplc))
             current, _, _, voltage = numbers(reply, 4)
-            condition = int(numbers(self.ask("STAT:MEAS:COND?"), 1)[0])
+            condition = register(numbers(self.ask("STAT:MEAS:COND?"), 1)[0])
             if condition & INTERLOCK_OPEN:
                 raise InstrumentError(f"{self.link.name}: the interlock is open, nothing is driven")
             self._check_sourced(voltage, self._level, span)

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from crossbar.backend import InstrumentError
+from crossbar.backend import ClosedError, InstrumentError
 from instruments.replies import confirm, errors, numbers
 from instruments.visa import Link
 
@@ -87,13 +87,18 @@ class OffSwitch:
         ------
         InstrumentError
             If it could not be confirmed.
+        ClosedError
+            If the source is not open.
         """
         link = self._link
+        if self._identity is None:
+            raise ClosedError(f"{link.name} is not open")
         with link.lock:
             try:
                 self._write()
                 confirm(link, self._question, 0)
-            except InstrumentError as problem:
+            except (InstrumentError, ClosedError) as problem:
+                # A link that could not be opened anew the last time is closed.
                 log.warning("%s: off is not confirmed: %s; opening it anew", link.name, problem)
                 self._off_anew()
             # Commands that found nothing to do have left errors behind.

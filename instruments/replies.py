@@ -29,6 +29,19 @@ def numbers(reply: str, count: int) -> list[float]:
     return found
 
 
+def register(value: float) -> int:
+    """Return the bits of a status register, from the number that was replied.
+
+    Raises
+    ------
+    InstrumentError
+        If it is no whole number.
+    """
+    if not value >= 0 or value != value // 1:
+        raise InstrumentError(f"{value} are not the bits of a register")
+    return int(value)
+
+
 def confirm(link: Link, question: str, wanted: float, tolerance: float = 0.0) -> None:
     """Raise `InstrumentError` unless the reply to a question is the number that was set."""
     (found,) = numbers(link.ask(question), 1)

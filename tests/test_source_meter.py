@@ -3,16 +3,20 @@
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
+from threading import Thread
 from typing import Any
 
 import numpy as np
 import pytest
 
-from crossbar.backend import CrossbarError, Flag, InstrumentError, LimitError
+from crossbar.backend import ClosedError, CrossbarError, Flag, InstrumentError, LimitError
 from instruments.keithley2400 import Keithley2400
 from instruments.keithley6487 import Keithley6487
 from instruments.replies import errors, numbers
 from instruments.source_meter import SourceMeter
+from sim_backend.virtual.clock import FastClock
+from sim_backend.virtual.servers import Fault, PtyServer, TcpServer
+from sim_backend.virtual.world import Resistor
 from source_meters import (
     DRIVERS,
     LIMITS,
@@ -371,3 +375,79 @@ def test_another_instrument_behind_a_link_opened_anew_is_no_confirmation(desk: D
         desk.meter.safe()
     assert RESOURCE in desk.meter.link.name
     assert LIMITS.voltage == 20.0
+
+
+def test_a_source_that_is_not_open_cannot_be_said_to_be_off() -> None:
+    for model in MODELS:
+        with pytest.raises(ClosedError):
+            Desk(model).meter.safe()
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_link_that_comes_back_later_is_used_to_switch_off(model: str) -> None:
+    driver, virtual = DRIVERS[model]
+    clock = FastClock()
+    source = virtual(Resistor(RESISTANCE, clock), clock)
+    with TcpServer(source) as server:
+        port = server._port
+        meter = driver(server.resource, LIMITS, timer=clock, library="@py")
+        meter.open()
+        meter.configure(1.0, 1e-3)
+        energised = meter.energised()
+        energised.__enter__()
+        meter.source(1.0)
+        meter.measure()
+    assert source.on
+    with pytest.raises(InstrumentError, match="take it as live"):
+        energised.__exit__(None, None, None)
+    with TcpServer(source, port=port):
+        meter.close()
+    assert not source.on
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_two_threads_on_one_source_meter_get_right_readings(model: str) -> None:
+    driver, virtual = DRIVERS[model]
+    clock = FastClock()
+    source = virtual(Resistor(RESISTANCE, clock), clock)
+    wrong: list[float] = []
+
+    def read() -> None:
+        for _ in range(40):
+            voltage, current, _ = meter.measure()
+            if (voltage, current) != pytest.approx((0.5, 0.5 / RESISTANCE)):
+                wrong.append(current)
+
+    with TcpServer(source) as server, driver(server.resource, LIMITS, library="@py") as meter:
+        meter.configure(1.0, 1e-3)
+        with meter.energised():
+            meter.source(0.5)
+            threads = [Thread(target=read) for _ in range(2)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+    assert wrong == []
+
+
+FAULTS = [fault for fault in Fault if fault is not Fault.UNPLUG]
+
+
+@pytest.mark.parametrize("kind", [TcpServer, PtyServer])
+@pytest.mark.parametrize("model", MODELS)
+def test_a_fault_on_a_real_line_is_an_error_or_does_no_harm(
+    model: str, kind: type[TcpServer]
+) -> None:
+    driver, virtual = DRIVERS[model]
+    calm = Desk(model)
+    short_run(calm.meter)
+    begin = calm.wire.messages.index("READ?")
+    # Switching on, sourcing, measuring and switching off.
+    for number, fault in zip(range(begin - 3, begin + 5), FAULTS, strict=True):
+        clock = FastClock()
+        source = virtual(Resistor(RESISTANCE, clock), clock)
+        with kind(source, faults={number: fault}) as server:
+            meter = driver(server.resource, LIMITS, timer=clock, deadline=0.1, library="@py")
+            with suppress(CrossbarError):
+                short_run(meter)
+        assert not source.on, (number, fault)
