@@ -1,11 +1,11 @@
 """Benches by name or by file: loaded, opened, checked and calibrated."""
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from crossbar.backend import Backend, BenchError, Checkup
 from crossbar.bench_file import (
@@ -31,6 +31,7 @@ __all__ = [
     "Programming",
     "calibrated",
     "checked",
+    "emulate_program",
     "load",
     "open_bench",
     "remembering",
@@ -211,6 +212,31 @@ def calibrated(
     """
     with _instruments(description, seed) as (backend, used, made):
         return dict(backend.calibrate(repeats)), _facts(description, backend, used, made)
+
+
+def emulate_program(
+    path: Path, arguments: Sequence[str], *, wiring: str, keithley: str, wall: bool, seed: int
+) -> NoReturn:
+    """Run somebody's own program on virtual instruments, and end this process as it ends.
+
+    Parameters
+    ----------
+    path, arguments
+        Of the program.
+    wiring, keithley, wall, seed
+        As for `sim_backend.virtual.plugged.Plugged`.
+
+    Raises
+    ------
+    BenchError
+        If there is no such program, wiring or source meter.
+    SystemExit
+        As the program ends.
+    """
+    from sim_backend.virtual.emulate import emulate
+    from sim_backend.virtual.plugged import Plugged
+
+    emulate(path, arguments, Plugged(wiring, keithley=keithley, wall=wall, seed=seed))
 
 
 def _facts(

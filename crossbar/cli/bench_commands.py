@@ -1,4 +1,4 @@
-"""`xbar bench`: scan, check and calibrate; what a person does before an experiment."""
+"""`xbar bench`: scan, check, calibrate and emulate; what a person does before an experiment."""
 
 from collections import Counter
 from dataclasses import asdict
@@ -10,6 +10,7 @@ import typer
 from rich.table import Table
 
 from crossbar.backend import Array, Checkup, Finding, Flag
+from crossbar.cli import bench_emulate
 from crossbar.cli.bench_view import MICRO, draw, print_end, print_matrix
 from crossbar.cli.options import (
     STORE,
@@ -35,6 +36,7 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
 )
+app.command("emulate", context_settings=bench_emulate.CONTEXT)(bench_emulate.emulate)
 
 
 @app.command("scan")
