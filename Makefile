@@ -10,7 +10,7 @@ READY  := $(VENV)/.ready
 export OPENBLAS_NUM_THREADS ?= 1
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: setup moons test check format bench clean
+.PHONY: setup moons test check format torture bench clean
 
 setup: $(READY)
 
@@ -36,9 +36,14 @@ format: setup
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+torture: setup
+	CROSSBAR_EVERY_CALL=1 $(BIN)/pytest tests/test_bench_safety.py
+
 bench: setup
 	$(BIN)/python benchmarks/moons.py
 	$(BIN)/python benchmarks/journal.py
+	$(BIN)/python benchmarks/bench_calls.py
+	$(BIN)/python benchmarks/bench_agreement.py
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
