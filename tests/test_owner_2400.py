@@ -23,14 +23,22 @@ def k2400(request: pytest.FixtureRequest) -> Iterator[Meter]:
         yield opened
 
 
-@assumes("*IDN? names MODEL 2400", MANUAL, "documented")
+@assumes(
+    "*IDN? names MODEL 2400",
+    "every Keithley answers so",
+    "remembered",
+)
 def test_the_2400_says_what_it_is(k2400: Meter) -> None:
     found = k2400.ask("*IDN?")
     k2400.place.note(found)
     assert "MODEL 2400" in found
 
 
-@assumes("after *RST the output is off at 0 V, with a limit of 105 uA", MANUAL, "documented")
+@assumes(
+    "after *RST the output is off at 0 V, with a limit of 105 uA",
+    f"{MANUAL}; basil #121 for the limit",
+    "seen",
+)
 def test_the_2400_is_off_after_reset(k2400: Meter) -> None:
     assert [k2400.number(q) for q in ("OUTP?", "SOUR:VOLT?")] == [0, 0]
     assert k2400.number("SENS:CURR:PROT?") == pytest.approx(1.05e-4)
@@ -81,8 +89,8 @@ def test_a_measure_query_resets_the_limit_of_the_2400(k2400: Meter) -> None:
 
 @assumes(
     "PROT:TRIP? and bit 3 of a reading's status are compliance",
-    f"{MANUAL}, 18-47",
-    "documented",
+    f"{MANUAL}, p. 18-72; the bit from a clone's manual",
+    "seen",
 )
 def test_the_2400_tells_compliance(k2400: Meter) -> None:
     k2400.resistance(below=50e3)
@@ -95,7 +103,11 @@ def test_the_2400_tells_compliance(k2400: Meter) -> None:
     assert (outside[0] & 8, outside[1]) == (0, 0)
 
 
-@assumes("in compliance the current is the limit, within 1 %", MANUAL, "documented")
+@assumes(
+    "in compliance the current is the limit, within 1 %",
+    "specifications",
+    "remembered",
+)
 def test_the_2400_holds_the_current_at_its_limit(k2400: Meter) -> None:
     k2400.resistance(below=50e3)
     source(k2400, 0.5, 5e-6)
@@ -128,7 +140,11 @@ def test_the_2400_refuses_too_small_a_limit(k2400: Meter) -> None:
     assert k2400.number("SENS:CURR:PROT?") == pytest.approx(1e-3, rel=1e-3)
 
 
-@assumes("READ? with the output off is refused (+803), and no reply comes", MANUAL, "documented")
+@assumes(
+    "READ? with the output off is refused (+803), and no reply comes",
+    f"{MANUAL}, appendix B; that no reply comes: nobody",
+    "guessed",
+)
 def test_the_2400_reads_nothing_while_off(k2400: Meter) -> None:
     k2400.tell("READ?")
     assert error(k2400) == 803
@@ -144,7 +160,11 @@ def test_the_2400_refuses_a_range_of_what_it_sources(k2400: Meter) -> None:
     assert error(k2400) == 823
 
 
-@assumes("a sweep of n points is one READ? with TRIG:COUN n", MANUAL, "documented")
+@assumes(
+    "a sweep of n points is one READ? with TRIG:COUN n",
+    f"{MANUAL}, p. 10-21",
+    "documented",
+)
 def test_a_sweep_of_the_2400_visits_its_points(k2400: Meter) -> None:
     k2400.tell("FORM:ELEM VOLT", "SOUR:VOLT:STAR 0", "SOUR:VOLT:STOP 0.5", "SOUR:VOLT:STEP 0.1")
     k2400.tell("SOUR:SWE:RANG FIX", "SOUR:DEL 0.01", "TRIG:COUN 6", "SOUR:VOLT:MODE SWE", "OUTP ON")
@@ -156,7 +176,11 @@ def test_our_driver_sweeps_a_resistor_with_the_2400(k2400: Meter) -> None:
     check_sweep(k2400, Keithley2400)
 
 
-@assumes("changing the terminals switches the output off", MANUAL, "documented")
+@assumes(
+    "changing the terminals switches the output off",
+    f"{MANUAL}, p. 18",
+    "documented",
+)
 def test_choosing_terminals_switches_the_2400_off(k2400: Meter) -> None:
     k2400.tell("OUTP ON", f"ROUT:TERM {k2400.ask('ROUT:TERM?')}")
     assert k2400.number("OUTP?") == 0

@@ -25,7 +25,11 @@ def k6487(request: pytest.FixtureRequest) -> Iterator[Meter]:
         yield opened
 
 
-@assumes("*IDN? names MODEL 6487", MANUAL, "documented")
+@assumes(
+    "*IDN? names MODEL 6487",
+    "every Keithley answers so",
+    "remembered",
+)
 def test_the_6487_says_what_it_is(k6487: Meter) -> None:
     found = k6487.ask("*IDN?")
     k6487.place.note(found)
@@ -97,7 +101,11 @@ def test_a_range_of_the_6487_brings_its_own_limit(k6487: Meter) -> None:
     assert found == pytest.approx(2.5e-3, rel=1e-3)
 
 
-@assumes("a level beyond the range is refused (-222), and nothing changes", MANUAL, "documented")
+@assumes(
+    "a level beyond the range is refused (-222), and nothing changes",
+    f"{MANUAL}, p. 10-13; the number of the error: SCPI-99",
+    "remembered",
+)
 def test_the_6487_refuses_a_level_beyond_its_range(k6487: Meter) -> None:
     k6487.tell("SOUR:VOLT:RANG 10", "SOUR:VOLT 0.5", "SOUR:VOLT 12")
     assert error(k6487) == -222
@@ -233,7 +241,11 @@ def arm_sweep(opened: Meter) -> None:
     opened.tell("SOUR:VOLT:SWE:DEL 0.01", "ARM:COUN 6", "SOUR:VOLT:SWE:INIT")
 
 
-@assumes("its zero is corrected by ZCH ON, INIT, ZCOR:ACQ, ZCOR ON, ZCH OFF", MANUAL, "documented")
+@assumes(
+    "its zero is corrected by ZCH ON, INIT, ZCOR:ACQ, ZCOR ON, ZCH OFF",
+    f"{MANUAL}, p. 2-14",
+    "documented",
+)
 def test_the_6487_corrects_its_zero(k6487: Meter) -> None:
     k6487.tell("SYST:ZCH ON", "SENS:CURR:RANG 2e-9", "INIT")
     k6487.ask("*OPC?", 2.0)

@@ -19,7 +19,6 @@ from owner_bench import assumes, check_page, choose_places, say_what_is_not_trie
 from owner_discovery import (
     CARRIER,
     LOOSE,
-    MANUAL,
     PYDWF,
     SDK,
     Discovery,
@@ -58,7 +57,11 @@ def other_index(opened: Discovery) -> int:
 # Finding, opening and closing.
 
 
-@assumes("libdwf is version 3, the one whose functions pydwf knows", PYDWF, "documented")
+@assumes(
+    "libdwf is version 3, the one whose functions pydwf knows",
+    PYDWF,
+    "documented",
+)
 def test_the_library_is_version_3(alone: Discovery) -> None:
     identity = alone.ad2.identity
     alone.place.note(f"{identity}")
@@ -102,7 +105,11 @@ def test_a_second_open_says_already_opened(alone: Discovery) -> None:
     assert code is DwfErrorCode.AlreadyOpened
 
 
-@assumes("deviceIsOpened sees that a device is open", PYDWF, "documented")
+@assumes(
+    "deviceIsOpened sees that a device is open",
+    f"{PYDWF}, deviceIsOpened",
+    "documented",
+)
 def test_an_open_device_is_listed_as_opened(alone: Discovery) -> None:
     assert alone.device.dwf.deviceEnum.deviceIsOpened(other_index(alone))
 
@@ -143,7 +150,7 @@ def test_closing_shuts_all_outputs_down(loopback: Discovery) -> None:
 
 @assumes(
     "with AutoConfigure off a new voltage waits for Configure, which applies it without new data",
-    SDK,
+    f"{PYDWF}, autoConfigureSet",
     "documented",
 )
 def test_a_new_amplitude_waits_for_configure(loopback: Discovery) -> None:
@@ -161,7 +168,11 @@ def pin_levels(opened: Discovery) -> int:
     return int(opened.device.digitalIO.inputStatus())
 
 
-@assumes("with AutoConfigure off a static pin waits for Configure", SDK, "documented")
+@assumes(
+    "with AutoConfigure off a static pin waits for Configure",
+    f"{PYDWF}, autoConfigureSet",
+    "documented",
+)
 def test_a_new_pin_level_waits_for_configure(alone: Discovery) -> None:
     alone.ad2.pins(0b11, 0)
     io = alone.device.digitalIO
@@ -191,7 +202,7 @@ def test_the_same_waveform_plays_again(loopback: Discovery) -> None:
 
 @assumes(
     "a record goes through Armed, stays there until its trigger, and only then gets Done",
-    f"{SDK}; memristor-discovery waits for Armed",
+    f"{PYDWF}, DwfState; memristor-discovery waits for Armed",
     "seen",
 )
 def test_armed_comes_before_done(alone: Discovery) -> None:
@@ -219,7 +230,11 @@ def await_state(opened: Discovery, wanted: DwfState) -> list[DwfState]:
     return list(dict.fromkeys(seen))
 
 
-@assumes("an automatic timeout of 0 s is none: the scope waits for its trigger", SDK, "documented")
+@assumes(
+    "an automatic timeout of 0 s is none: the scope waits for its trigger",
+    f"{PYDWF}, triggerAutoTimeoutSet",
+    "documented",
+)
 def test_without_a_timeout_the_scope_waits_for_its_trigger(alone: Discovery) -> None:
     alone.ad2.scope(Acquisition(rate=1e6, samples=1000, trigger=Trigger.PC))
     alone.ad2.arm()
@@ -243,7 +258,11 @@ def test_a_pattern_longer_than_the_buffer_is_refused(alone: Discovery) -> None:
 # Supplies, and what a call costs.
 
 
-@assumes("V+ and V- come up within 0.1 s and their read-back is true to 0.1 V", MANUAL, "guessed")
+@assumes(
+    "V+ and V- come up within 0.1 s and their read-back is true to 0.1 V",
+    "nobody",
+    "guessed",
+)
 def test_supplies_come_up_and_read_back(alone: Discovery) -> None:
     began = alone.timer.now
     alone.ad2.supplies(1.0, -1.0)

@@ -15,6 +15,7 @@ from sim_backend.virtual.signals import Stimulus
 from sim_backend.virtual.world import Loopback
 
 DATASHEET = "LTC2668 datasheet"
+LINDUINO = "Linear Technology's Linduino, LTC2668.h"
 SELECT, CLOCK, DATA, LOAD = 8, 9, 10, 12  # DIO, as in the wiring `parallel`
 BUS = SpiBus(clock=CLOCK, data=DATA, select=SELECT)
 SPAN = 5.0  # V
@@ -142,7 +143,11 @@ def test_outputs_are_at_0_volts_after_power_up(fresh: Discovery) -> None:
     assert shown(fresh, OTHER) == pytest.approx(0.0, abs=LOOSE)
 
 
-@assumes("span codes: 2 is ±5 V, 3 is ±10 V, 4 is ±2.5 V; 0x8000 is 0 V", DATASHEET, "remembered")
+@assumes(
+    "span codes: 2 is ±5 V, 3 is ±10 V, 4 is ±2.5 V; 0x8000 is 0 V",
+    LINDUINO,
+    "seen",
+)
 @pytest.mark.parametrize("span", sorted(SPAN_CODES))
 def test_a_span_code_scales_the_outputs(dac: Discovery, span: float) -> None:
     send(dac, word(Command.SPAN_TO_ALL, 0, SPAN_CODES[span]))
@@ -152,7 +157,11 @@ def test_a_span_code_scales_the_outputs(dac: Discovery, span: float) -> None:
     assert output(dac) == pytest.approx(0.0, abs=LOOSE)
 
 
-@assumes("command 0110 sets the span of one output", DATASHEET, "remembered")
+@assumes(
+    "command 0110 sets the span of one output",
+    LINDUINO,
+    "seen",
+)
 def test_span_sets_one_output(dac: Discovery) -> None:
     send(dac, word(Command.SPAN, 0, SPAN_CODES[2.5]))
     send(dac, word(Command.WRITE_TO_ALL_UPDATE_ALL, 0, code(0.8)))
@@ -160,7 +169,11 @@ def test_span_sets_one_output(dac: Discovery) -> None:
     assert shown(dac, OTHER) == pytest.approx(0.8, abs=LOOSE)
 
 
-@assumes("0000 writes a code that 0001 brings to that output later", DATASHEET, "remembered")
+@assumes(
+    "0000 writes a code that 0001 brings to that output later",
+    LINDUINO,
+    "seen",
+)
 def test_write_waits_for_update(dac: Discovery) -> None:
     send(dac, word(Command.WRITE, 0, code(0.5)), word(Command.WRITE, OTHER, code(0.7)))
     assert output(dac) == pytest.approx(0.0, abs=LOOSE)
@@ -169,14 +182,22 @@ def test_write_waits_for_update(dac: Discovery) -> None:
     assert shown(dac, OTHER) == pytest.approx(0.0, abs=LOOSE)
 
 
-@assumes("0011 writes and updates one output", DATASHEET, "remembered")
+@assumes(
+    "0011 writes and updates one output",
+    LINDUINO,
+    "seen",
+)
 def test_write_update_acts_on_one_output(dac: Discovery) -> None:
     send(dac, word(Command.WRITE, OTHER, code(0.7)), word(Command.WRITE_UPDATE, 0, code(-0.5)))
     assert output(dac) == pytest.approx(-0.5, abs=LOOSE)
     assert shown(dac, OTHER) == pytest.approx(0.0, abs=LOOSE)
 
 
-@assumes("1000 writes all, and 1001 updates all at once", DATASHEET, "remembered")
+@assumes(
+    "1000 writes all, and 1001 updates all at once",
+    LINDUINO,
+    "seen",
+)
 def test_write_to_all_waits_for_update_all(dac: Discovery) -> None:
     send(dac, word(Command.WRITE_TO_ALL, 0, code(0.5)))
     assert output(dac) == pytest.approx(0.0, abs=LOOSE)
@@ -185,28 +206,44 @@ def test_write_to_all_waits_for_update_all(dac: Discovery) -> None:
     assert shown(dac, OTHER) == pytest.approx(0.5, abs=LOOSE)
 
 
-@assumes("0010 writes one output and updates all", DATASHEET, "remembered")
+@assumes(
+    "0010 writes one output and updates all",
+    LINDUINO,
+    "seen",
+)
 def test_write_update_all_writes_one(dac: Discovery) -> None:
     send(dac, word(Command.WRITE, 0, code(0.3)), word(Command.WRITE_UPDATE_ALL, OTHER, code(0.6)))
     assert output(dac) == pytest.approx(0.3, abs=LOOSE)
     assert shown(dac, OTHER) == pytest.approx(0.6, abs=LOOSE)
 
 
-@assumes("1010 writes and updates all", DATASHEET, "remembered")
+@assumes(
+    "1010 writes and updates all",
+    LINDUINO,
+    "seen",
+)
 def test_write_to_all_update_all_acts_on_every_output(dac: Discovery) -> None:
     send(dac, word(Command.WRITE_TO_ALL_UPDATE_ALL, 0, code(0.4)))
     assert output(dac) == pytest.approx(0.4, abs=LOOSE)
     assert shown(dac, OTHER) == pytest.approx(0.4, abs=LOOSE)
 
 
-@assumes("1111 does nothing, whatever its channel and data", DATASHEET, "remembered")
+@assumes(
+    "1111 does nothing, whatever its channel and data",
+    LINDUINO,
+    "seen",
+)
 def test_a_word_of_nothing_changes_nothing(dac: Discovery) -> None:
     send(dac, word(Command.WRITE_UPDATE, 0, code(0.5)))
     send(dac, word(Command.NOTHING), word(Command.NOTHING, 0, 0xFFFF), word(Command.NOTHING, 15, 1))
     assert output(dac) == pytest.approx(0.5, abs=LOOSE)
 
 
-@assumes("1011 with data 0x10 + n leads output n to the monitor pin", DATASHEET, "remembered")
+@assumes(
+    "1011 with data 0x10 + n leads output n to the monitor pin",
+    LINDUINO,
+    "seen",
+)
 def test_the_monitor_pin_shows_the_output_that_is_asked_for(dac: Discovery) -> None:
     levels = {n: 0.05 * n for n in range(16)}
     send(dac, *(word(Command.WRITE_UPDATE, n, code(v)) for n, v in levels.items()))
@@ -214,7 +251,11 @@ def test_the_monitor_pin_shows_the_output_that_is_asked_for(dac: Discovery) -> N
     assert found == pytest.approx(levels, abs=0.02)
 
 
-@assumes("bipolar codes are 0x8000 + voltage / span x 0x8000", DATASHEET, "documented")
+@assumes(
+    "bipolar codes are 0x8000 + voltage / span x 0x8000",
+    LINDUINO,
+    "seen",
+)
 def test_codes_are_offset_binary(dac: Discovery) -> None:
     for voltage in (-1.0, -0.3, 0.1, 1.0):
         send(dac, word(Command.WRITE_UPDATE, 0, code(voltage)))

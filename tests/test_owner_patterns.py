@@ -87,7 +87,11 @@ def test_static_output_enable_wins_over_a_pattern(alone: Discovery) -> None:
     assert found == [1, 0, 1]
 
 
-@assumes("after a run a pattern's pin is at its idle level", SDK, "documented")
+@assumes(
+    "after a run a pattern's pin is at its idle level",
+    f"{PYDWF}, DwfDigitalOutIdle",
+    "documented",
+)
 def test_pins_idle_as_asked_after_a_run(alone: Discovery) -> None:
     alone.ad2.patterns(
         {
@@ -125,14 +129,22 @@ def test_dividers_and_counters_are_long_enough(alone: Discovery) -> None:
     assert counter >= 2**15 - 1
 
 
-@assumes("the first bit to play is the lowest of the first byte", f"{PYDWF}, dataSet", "seen")
+@assumes(
+    "the first bit to play is the lowest of the first byte",
+    f"{PYDWF}, DigitalOut.dataSet",
+    "documented",
+)
 def test_the_lowest_bit_plays_first(pins: Discovery) -> None:
     seen = watch(pins, BITS, BIT)
     middles = (np.arange(len(BITS)) + 0.5) * BIT
     assert [seen.level(0, float(t)) for t in middles] == list(BITS)
 
 
-@assumes("a bit lasts as many ticks of 10 ns as its divider says", SDK, "documented")
+@assumes(
+    "a bit lasts as many ticks of 10 ns as its divider says",
+    "Digilent's example of custom patterns",
+    "seen",
+)
 @pytest.mark.parametrize("divider", [20, 50, 333])
 def test_a_bit_lasts_its_divider(pins: Discovery, divider: int) -> None:
     seen = watch(pins, BITS, divider * TICK)
@@ -141,7 +153,11 @@ def test_a_bit_lasts_its_divider(pins: Discovery, divider: int) -> None:
     assert edges - edges[0] == pytest.approx(wanted - wanted[0], abs=EXACT)
 
 
-@assumes("DividerInit is the time of the first bit of a run, in ticks", SDK, "remembered")
+@assumes(
+    "DividerInit is the time of the first bit of a run, in ticks",
+    "Digilent's example that counts in Gray code",
+    "seen",
+)
 @pytest.mark.parametrize("first", [0.5, 3.0])
 def test_the_first_bit_lasts_the_initial_divider(pins: Discovery, first: float) -> None:
     pins.ad2.patterns({0: Pattern.of([1, 0, 1], BIT, first=first * BIT)})
@@ -152,8 +168,8 @@ def test_the_first_bit_lasts_the_initial_divider(pins: Discovery, first: float) 
 @assumes(
     "a Pulse is low for its low count, then high for its high count, and starts with the low one "
     "when CounterInit says low with the low count",
-    SDK,
-    "remembered",
+    "Digilent's example of SPI by patterns",
+    "seen",
 )
 def test_a_pulse_pin_begins_low(pins: Discovery) -> None:
     pins.ad2.patterns({0: Square(low=4e-7, high=6e-7), 1: Pattern.of([1], 1e-5)})
@@ -163,7 +179,11 @@ def test_a_pulse_pin_begins_low(pins: Discovery) -> None:
     assert edges[:5] == pytest.approx(wanted, abs=EXACT)
 
 
-@assumes("CounterInit high with the high count begins with the whole high phase", SDK, "remembered")
+@assumes(
+    "CounterInit high with the high count begins with the whole high phase",
+    "Digilent's example of phases",
+    "seen",
+)
 def test_a_pulse_pin_begins_high_if_told(pins: Discovery) -> None:
     pins.ad2.patterns({0: Square(4e-7, 6e-7, high_first=True), 1: Pattern.of([1], 1e-5)})
     seen = pins.watch(1e-5)
@@ -171,7 +191,11 @@ def test_a_pulse_pin_begins_high_if_told(pins: Discovery) -> None:
     assert edges[:4] == pytest.approx([0.0, 6e-7, 1e-6, 1.6e-6], abs=EXACT)
 
 
-@assumes("CounterInit is the count that the first phase has left", SDK, "remembered")
+@assumes(
+    "CounterInit is the count that the first phase has left",
+    "Digilent's example of phases",
+    "seen",
+)
 def test_the_initial_count_is_what_the_first_phase_has_left(pins: Discovery) -> None:
     pins.ad2.patterns({1: Pattern.of([1], 1e-5)})
     out = pins.device.digitalOut
@@ -213,7 +237,9 @@ def test_a_clock_and_data_keep_their_phase(pins: Discovery) -> None:
 
 
 @assumes(
-    "a run ends exactly when its time is over, in the middle of a pattern too", SDK, "documented"
+    "a run ends exactly when its time is over, in the middle of a pattern too",
+    f"{PYDWF}, runStatus: runs are counted in clock cycles",
+    "documented",
 )
 @pytest.mark.parametrize("count", [7, 15])
 def test_a_run_ends_after_its_last_bit(pins: Discovery, count: int) -> None:
@@ -224,21 +250,33 @@ def test_a_run_ends_after_its_last_bit(pins: Discovery, count: int) -> None:
     assert seen.edges(0)[-1] == pytest.approx(end, abs=EXACT)
 
 
-@assumes("a pattern begins anew when it is shorter than the run", SDK, "documented")
+@assumes(
+    "a pattern begins anew when it is shorter than the run",
+    SDK,
+    "remembered",
+)
 def test_a_short_pattern_repeats_within_a_run(pins: Discovery) -> None:
     pins.ad2.patterns({0: Pattern.of([1, 0, 0], BIT)})
     edges = pins.watch(9 * BIT).edges(0)
     assert edges - edges[0] == pytest.approx(np.array([0, 1, 3, 4, 6, 7]) * BIT, abs=EXACT)
 
 
-@assumes("Configure(start) plays everything again from the first bit", SDK, "documented")
+@assumes(
+    "Configure(start) plays everything again from the first bit",
+    SDK,
+    "remembered",
+)
 def test_a_run_starts_from_the_first_bit_again(pins: Discovery) -> None:
     pins.ad2.patterns({0: Pattern.of(BITS, BIT)})
     first, second = (pins.watch(4 * BIT).edges(0) for _ in range(2))
     assert first == pytest.approx(second, abs=EXACT)
 
 
-@assumes("the scope's trigger DigitalOut is the start of the run, within 100 ns", SDK, "remembered")
+@assumes(
+    "the scope's trigger DigitalOut is the start of the run, within 100 ns",
+    f"{PYDWF}, DwfTriggerSource; how exactly: nobody",
+    "guessed",
+)
 def test_the_patterns_trigger_the_scope_at_their_start(pins: Discovery) -> None:
     delay = float(watch(pins, [1, 0], BIT).edges(0)[0])
     pins.place.note(f"the first bit is seen {delay * 1e9:.0f} ns after the trigger")
@@ -246,7 +284,9 @@ def test_the_patterns_trigger_the_scope_at_their_start(pins: Discovery) -> None:
 
 
 @assumes(
-    "a generator that waits for DigitalOut starts with the run, within 100 ns", SDK, "remembered"
+    "a generator that waits for DigitalOut starts with the run, within 100 ns",
+    f"{PYDWF}, DwfTriggerSource; how exactly: nobody",
+    "guessed",
 )
 def test_the_patterns_start_w1(pins: Discovery) -> None:
     pins.ad2.waveform(0, [0.5, 0.5], 1e-5, trigger=Trigger.PATTERNS)
@@ -298,7 +338,9 @@ def wanted_bits() -> list[int]:
 
 
 @assumes(
-    "the SPI engine in mode 0 sends the highest bit first, valid at rising SCK", SDK, "documented"
+    "the SPI engine in mode 0 sends the highest bit first, valid at rising SCK",
+    f"{PYDWF}, orderSet and modeSet",
+    "documented",
 )
 def test_the_spi_engine_sends_the_highest_bit_first(pins: Discovery) -> None:
     bus = SpiBus(clock=0, data=1, select=2, frequency=1e4)

@@ -143,7 +143,11 @@ def test_a_selection_takes_the_times_of_the_relays(board: Board) -> None:
 RECORD = Acquisition(rate=1e5, samples=8000, trigger=Trigger.PC)
 
 
-@assumes("a relay conducts when it is selected, and only then", RELAYS, "documented")
+@assumes(
+    "a relay conducts when it is selected, and only then",
+    PAGE,
+    "guessed",
+)
 def test_a_selected_relay_conducts(watched: tuple[Board, Discovery]) -> None:
     board, ad2 = watched
     for selected in ([0], [1], [], [0, 1]):
