@@ -14,6 +14,10 @@ from sim_backend.virtual.faults import Damage, Faults
 FACTORS = 128
 """Circuits kept, one per set of driven terminals: a scan with floating lines needs one per cell."""
 
+PRODUCT = 250_000
+"""Multiplications per matrix product: beyond, OpenBLAS takes several threads, which on a busy
+machine wait for each other for tens of milliseconds (measured with inputs of a whole scan)."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Flow:
@@ -99,7 +103,8 @@ class ArrayCircuit:
         """
         G, law = self._damage.conductances(healthy), self._device.law
         if self.all_driven(word, bit):
-            yield slice(None), self._whole, self._whole.solve(G, law, word, bit)
+            for rows in self._portions(len(bit)):
+                yield rows, self._whole, self._whole.solve(G, law, word[rows], bit[rows])
             return
         driven = np.hstack([~np.isnan(word) & self._damage.word, ~np.isnan(bit) & self._damage.bit])
         masks, member = np.unique(driven, axis=0, return_inverse=True)
@@ -107,10 +112,17 @@ class ArrayCircuit:
             if mask.sum() < 2:
                 continue
             lines = mask[: self._shape[0]], mask[self._shape[0] :]
-            rows = np.flatnonzero(member.ravel() == k)
+            members = np.flatnonzero(member.ravel() == k)
             circuit = self._circuit_of(mask)
-            known = np.where(lines[0], word[rows], 0.0), np.where(lines[1], bit[rows], 0.0)
-            yield rows, circuit, circuit.solve(G, law, *known, lines)
+            for portion in self._portions(len(members)):
+                some = members[portion]
+                known = np.where(lines[0], word[some], 0.0), np.where(lines[1], bit[some], 0.0)
+                yield some, circuit, circuit.solve(G, law, *known, lines)
+
+    def _portions(self, count: int) -> Iterator[slice]:
+        size = max(8, PRODUCT // (self._shape[0] * self._shape[1]) ** 2)
+        for begin in range(0, count, size):
+            yield slice(begin, min(begin + size, count))
 
     def _circuit_of(self, mask: Mask) -> Circuit:
         key = mask.tobytes()
