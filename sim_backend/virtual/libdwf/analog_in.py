@@ -40,6 +40,7 @@ class AnalogIn:
         self._capture = Capture(chassis, SCOPE, SCOPE_BUFFER, self._converted)
         self._smooth: list[Volt | None] = [None] * CHANNELS
         self._inputs: Inputs | None = None
+        self._seen: Second = 0.0
         self._latest = np.zeros(CHANNELS)
 
     def functions(self) -> Functions:
@@ -55,7 +56,7 @@ class AnalogIn:
 
     def observe(self, start: Second, end: Second, inputs: Inputs) -> None:
         """Take an interval of both inputs."""
-        self._inputs = inputs
+        self._inputs, self._seen = inputs, end
         self._capture.observe(start, end, inputs)
 
     def _changed(self) -> None:
@@ -118,7 +119,7 @@ class AnalogIn:
         write(state, self._capture.poll(read=bool(read)))
         if self._inputs is None:
             return
-        now = np.array([self._chassis.now])
+        now = np.array([self._seen])
         for number, signal in enumerate(self._inputs):
             channel = self._applied.channels[number]
             seen = self._digitised(number, signal.at(now), channel, self._noise(channel))
