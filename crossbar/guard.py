@@ -143,8 +143,9 @@ class Guarded:
         """
         voltages = _numbers("drive: voltages", voltages, (None, self._shape[0]))
         limit = self._limits.read_voltage
-        if (k := _first(~(np.abs(voltages) <= limit))) is not None:
-            vector, word = divmod(k, self._shape[0])
+        within = np.abs(voltages) <= limit
+        if not within.all():
+            vector, word = divmod(int((~within).argmax()), self._shape[0])
             raise LimitError(
                 f"drive: vector {vector}, word line {word}: "
                 f"{_beyond(voltages[vector, word], limit, 'V')}"

@@ -2,15 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 from math import gcd
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from pydwf import DwfDigitalOutOutput, DwfDigitalOutType
 
 from crossbar.backend import LimitError, Second
 from instruments.discovery_devices import Capacity
+from instruments.discovery_direct import Direct
 from instruments.discovery_patterns import Pattern, Square
 from instruments.discovery_scope import Trigger
 from instruments.discovery_spi import SpiBus, send, take_pins
+
+Plans = Mapping[int, Pattern | Square]
 
 _N_PINS = 16
 _ALL_PINS = (1 << _N_PINS) - 1
@@ -39,7 +43,7 @@ class Pins:
         self._io = device.digitalIO
         self._out = device.digitalOut
         self._spi = device.protocol.spi
-        self._device = device
+        self._direct = Direct(device)
         self._capacity = capacity
         self.forget()
 
@@ -49,6 +53,8 @@ class Pins:
         self._levels: int | None = None
         self._patterns: dict[int, Pattern | Square] | None = None
         self._wanted = 0
+        self._stated: Plans | None = None
+        self._changing: frozenset[int] = frozenset()
         self._sequence: _Sequence | None = None
         self._unstarted = True
         self._serial: SpiBus | None = None
@@ -74,6 +80,8 @@ class Pins:
         """End the patterns that nobody names any more and that `mask` no longer overrules."""
         held = self._patterns or {}
         exposed = [pin for pin in held if not (self._wanted | mask) >> pin & 1]
+        if exposed:
+            self._stated = None
         for pin in exposed:
             self._out.enableSet(pin, False)
             del held[pin]
@@ -81,29 +89,41 @@ class Pins:
             self._out.configure(False)
             self._unstarted = True
 
-    def prepare(self, wanted: Mapping[int, Pattern | Square]) -> None:
+    def prepare(self, wanted: Plans, changing: Plans) -> None:
         """Upload what differs from the patterns that the device holds."""
         held = self._patterns
+        known = wanted is self._stated and changing.keys() == self._changing
+        plans = changing if known else {**wanted, **changing}
         uploads = []
-        for pin, plan in wanted.items():
-            known = None if held is None else held.get(pin)
-            if known is not plan and known != plan:
-                uploads.append((pin, plan, self._ticks(pin, plan)))
+        for pin, plan in plans.items():
+            before = None if held is None else held.get(pin)
+            if before is not plan and before != plan:
+                # Times that the device holds already were whole numbers of ticks.
+                ticks = (0, 0) if _only_bits(before, plan) else self._ticks(pin, plan)
+                uploads.append((pin, plan, ticks))
         if held is None:
             held = self._begin()
-        for pin in held.keys() - wanted.keys():
+        if not known:
+            self._name(plans, held)
+            # Anything but a view could be another mapping by the next time.
+            self._stated = wanted if isinstance(wanted, MappingProxyType) else None
+            self._changing = frozenset(changing)
+        for pin, plan, ticks in uploads:
+            self._upload(pin, plan, held.get(pin), ticks)
+            held[pin] = plan
+            self._unstarted = True
+
+    def _name(self, plans: Plans, held: dict[int, Pattern | Square]) -> None:
+        """Take these pins for the patterns, and end what other pins do."""
+        for pin in held.keys() - plans.keys():
             # A static level overrules the pattern; taking it up again later then costs nothing.
             if self._mask is None or not self._mask >> pin & 1:
                 self._out.enableSet(pin, False)
                 del held[pin]
                 self._unstarted = True
-        named = sum(1 << pin for pin in wanted)
+        named = sum(1 << pin for pin in plans)
         self._unstarted |= named & ~self._wanted != 0
         self._wanted = named
-        for pin, plan, ticks in uploads:
-            self._upload(pin, plan, held.get(pin), ticks)
-            held[pin] = plan
-            self._unstarted = True
 
     def _begin(self) -> dict[int, Pattern | Square]:
         """Take the pattern generator over, whatever used it before."""
@@ -113,6 +133,7 @@ class Pins:
         self._out.reset()
         self._sequence = None
         self._wanted = 0
+        self._stated = None
         self._patterns = {}
         return self._patterns
 
@@ -151,6 +172,10 @@ class Pins:
     ) -> None:
         """Send what differs from what one pin holds."""
         out = self._out
+        if _only_bits(held, plan):
+            assert isinstance(plan, Pattern)  # noqa: S101  # for the type checker
+            self._direct.pattern_data(pin, plan.octets, plan.length)
+            return
         if type(plan) is not type(held):
             out.typeSet(
                 pin,
@@ -172,16 +197,10 @@ class Pins:
                 out.dividerSet(pin, ticks[0])
                 out.dividerInitSet(pin, ticks[1])
             if known is None or (known.octets, known.length) != (plan.octets, plan.length):
-                self._send_bits(pin, plan)
+                self._direct.pattern_data(pin, plan.octets, plan.length)
         if held is None:
             out.outputSet(pin, DwfDigitalOutOutput.PushPull)
             out.enableSet(pin, True)
-
-    def _send_bits(self, pin: int, plan: Pattern) -> None:
-        """Do as DigitalOut.dataSet does, which takes text and needs 0.1 ms to pack it."""
-        device = self._device
-        if device.lib.FDwfDigitalOutDataSet(device.hdwf, pin, plan.octets, plan.length) != 1:
-            raise device.dwf.exception()
 
     def run(self, duration: Second) -> None:
         """Start all patterns together, once."""
@@ -209,7 +228,7 @@ class Pins:
             # First the idle levels of the patterns, then the pins: none of them floats meanwhile.
             self._out.configure(False)
             self._withdraw(self._wanted)
-        self._out.configure(True)
+        self._direct.pattern_configure(True)
         self._unstarted = False
 
     def _schedule(self, held: "_Sequence | None", wanted: "_Sequence") -> None:
@@ -236,7 +255,7 @@ class Pins:
         if self._serial != bus:
             self._out.reset()
             self._out.configure(False)
-            self._patterns = self._sequence = self._serial = None
+            self._patterns = self._stated = self._sequence = self._serial = None
             take_pins(self._spi, bus)
             self._withdraw(bus.pins)
             self._serial = bus
@@ -252,3 +271,14 @@ class Pins:
         self._io.outputEnableSet(mask)
         self._io.configure()
         self._mask, self._levels = mask, levels
+
+
+def _only_bits(held: Pattern | Square | None, plan: Pattern | Square) -> bool:
+    """Return whether a pattern differs from the one that is held in its bits alone."""
+    return (
+        type(held) is type(plan) is Pattern
+        and held.length == plan.length
+        and held.interval == plan.interval
+        and held.first == plan.first
+        and held.idle is plan.idle
+    )

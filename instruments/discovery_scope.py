@@ -10,11 +10,13 @@ from pydwf import DwfAcquisitionMode, DwfAnalogInFilter, DwfState
 
 from crossbar.backend import Array, DeadlineError, InstrumentError, LimitError, Second, Volt
 from instruments.discovery_devices import Capacity
+from instruments.discovery_direct import Direct
 from instruments.timing import Timer
 
 _N_CHANNELS = 2
 _POLL: Second = 1e-4  # assumed: well below what a call over USB takes
-_STARTED = (DwfState.Armed, DwfState.Running, DwfState.Done)
+_ARMED, _DONE = DwfState.Armed.value, DwfState.Done.value
+_STARTED = (_ARMED, DwfState.Running.value, _DONE)
 
 
 class Trigger(IntEnum):
@@ -85,7 +87,7 @@ class Scope:
         self, device: Any, capacity: Capacity, timer: Timer, deadline: Second, settle: Second
     ) -> None:
         self._in = device.analogIn
-        self._device = device
+        self._direct = Direct(device)
         self._capacity = capacity
         self._timer = timer
         self._deadline = deadline
@@ -190,18 +192,19 @@ class Scope:
         held = self._held
         if held is None:
             raise LimitError("nothing is said of what to record: call scope() first")
+        direct = self._direct
         if not self._applied:
             if self._settle:
-                self._in.configure(True, False)
+                direct.scope_configure(True, False)
                 self._timer.sleep(self._settled - self._timer.now)
-            self._in.configure(True, True)
+            direct.scope_configure(True, True)
             self._applied = True
         else:
-            self._in.configure(False, True)
-        state = self._in.status(False)
-        if state is not DwfState.Armed:
+            direct.scope_configure(False, True)
+        state = direct.scope_status(False)
+        if state != _ARMED:
             state = self._await(_STARTED, state, read=False, what="did not get ready to record")
-            if held.trigger is not Trigger.NONE and state is not DwfState.Armed:
+            if held.trigger is not Trigger.NONE and state != _ARMED:
                 raise InstrumentError(
                     f"Analog Discovery 2: the scope was triggered by {held.trigger.name} "
                     "before that was started"
@@ -213,30 +216,24 @@ class Scope:
         if held is None:
             raise LimitError("no record was begun: call arm() first")
         self._timer.sleep(expected)
-        state = self._in.status(True)
-        if state is not DwfState.Done:
+        direct = self._direct
+        state = direct.scope_status(True)
+        if state != _DONE:
             what = f"record was not complete (trigger {held.trigger.name})"
-            self._await((DwfState.Done,), state, read=True, what=what)
-        # The same as AnalogIn.statusData, without making an array and a pointer for each call.
-        function, hdwf, count = (
-            self._device.lib.FDwfAnalogInStatusData,
-            self._device.hdwf,
-            held.samples,
-        )
+            self._await((_DONE,), state, read=True, what=what)
         for channel, row in self._rows:
-            if function(hdwf, channel, row, count) != 1:
-                raise self._device.dwf.exception()
+            direct.scope_data(channel, row, held.samples)
         return self._into.copy()
 
-    def _await(self, accepted: tuple[Any, ...], state: Any, *, read: bool, what: str) -> DwfState:
+    def _await(self, accepted: tuple[int, ...], state: int, *, read: bool, what: str) -> int:
         """Ask until one of the accepted states is reached, and return it."""
         end = self._timer.now + self._deadline
         while state not in accepted:
             if self._timer.now > end:
                 raise DeadlineError(
                     f"Analog Discovery 2: the scope's {what} within {self._deadline} s; "
-                    f"it is in state {state.name}"
+                    f"it is in state {DwfState(state).name}"
                 )
             self._timer.sleep(_POLL)
-            state = self._in.status(read)
+            state = self._direct.scope_status(read)
         return state

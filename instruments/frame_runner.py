@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 
@@ -52,8 +53,8 @@ class Prepared:
         ``(2, slots, bit_lines, n)``: high gain, low gain.
     weights
         That average them, shape ``(n,)``.
-    places
-        Cell of every bit of every word, in order.
+    sources
+        Which bit of the words each cell of the data pin shows, see `Layout.sources`.
     duration
         Of the frame, s.
     """
@@ -63,7 +64,7 @@ class Prepared:
     acquisition: Acquisition | None
     taps: Indices
     weights: Array
-    places: Indices
+    sources: Indices
     duration: Second
 
 
@@ -108,9 +109,8 @@ class FrameRunner:
     def send(self, words: Sequence[int]) -> None:
         """Send words to both DACs and nothing else."""
         prepared = self.prepare(bare(len(words), self.pace))
-        (levels,) = prepared.layout.encode(np.array([words], dtype=np.int64))
-        octets = np.packbits(levels, bitorder="little").tobytes()
-        self._ad2.patterns(self._stated(prepared, octets))
+        (octets,) = frames.encode(np.array([words], dtype=np.int64), prepared.sources)
+        self._ad2.patterns(prepared.patterns, self._data(prepared, octets.tobytes()))
         self._ad2.run_patterns(prepared.duration)
         self._timer.sleep(prepared.duration)
         self._loaded = None
@@ -124,29 +124,24 @@ class FrameRunner:
             Amplifier outputs, V, shape ``(2, frames * slots, bit_lines)``: high gain, low gain.
         """
         seen = []
-        cells, places = prepared.layout.cells, prepared.places
         for begin in range(0, len(sent), CHUNK):
-            levels = frames.encode(sent[begin : begin + CHUNK], cells, places)
-            octets = np.packbits(levels, axis=1, bitorder="little")
+            octets = frames.encode(sent[begin : begin + CHUNK], prepared.sources)
             seen += [self._once(prepared, row.tobytes()) for row in octets]
         return seen[0] if len(seen) == 1 else np.concatenate(seen, axis=1)
 
     def _once(self, prepared: Prepared, octets: bytes) -> Array:
         """Run one frame; return the amplifier outputs, V, shape ``(2, slots, bit_lines)``."""
-        ad2, duration = self._ad2, prepared.duration
         assert prepared.acquisition is not None  # noqa: S101  # only bare layouts have none
-        ad2.patterns(self._stated(prepared, octets))
-        ad2.scope(prepared.acquisition)
-        ad2.arm()
-        ad2.run_patterns(duration)
-        record = ad2.record(duration)
+        data = self._data(prepared, octets)
+        record = self._ad2.recorded_run(
+            prepared.patterns, data, prepared.acquisition, prepared.duration
+        )
         averaged: Array = record.ravel()[prepared.taps] @ prepared.weights
         return averaged
 
-    def _stated(self, prepared: Prepared, octets: bytes) -> dict[int, Pattern | Square]:
+    def _data(self, prepared: Prepared, octets: bytes) -> dict[int, Pattern]:
         layout = prepared.layout
-        data = Pattern(octets, layout.cells, layout.cell)
-        return {**prepared.patterns, self._wiring.data: data}
+        return {self._wiring.data: Pattern(octets, layout.cells, layout.cell)}
 
     def choose(self, best: Layout, count: int) -> Prepared:
         """Return the best layout, or the one that is loaded while another would not pay.
@@ -186,9 +181,10 @@ class FrameRunner:
         }
         for bit, pin in enumerate(wiring.address):
             patterns[pin] = Pattern.of(layout.address(bit), cell)
+        stated = MappingProxyType(patterns)
         if not layout.steps:
             none = np.zeros(0, dtype=np.intp), np.zeros(0)
-            return Prepared(layout, patterns, None, *none, layout.bit_cells(), layout.duration)
+            return Prepared(layout, stated, None, *none, layout.sources(), layout.duration)
         acquisition, ends, count = self._record(layout)
         scope, inputs = self._inputs
         # Low gain first in time, high gain first in what is returned.
@@ -196,8 +192,8 @@ class FrameRunner:
         last = scope * acquisition.samples + ends[:, steps].swapaxes(0, 1)
         taps = last[..., None] - count + np.arange(count)
         weights = np.full(count, 1 / count)
-        places, duration = layout.bit_cells(), layout.duration
-        return Prepared(layout, patterns, acquisition, taps, weights, places, duration)
+        sources, duration = layout.sources(), layout.duration
+        return Prepared(layout, stated, acquisition, taps, weights, sources, duration)
 
     def _record(self, layout: Layout) -> tuple[Acquisition, Indices, int]:
         """Return the record of a frame, where each step ends in it, and samples per reading."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -24,8 +25,7 @@ def multiply_words(layout: Layout, codes: Codes, channels: Codes) -> Codes:
     frames, _, lines = codes.shape
     count = len(layout.starts)
     if count == lines:
-        sent = ltc2668.words(Command.WRITE, channels, codes)
-        sent[:, :, -1] |= Command.WRITE_UPDATE_ALL << 20
+        sent = codes | _all_lines(channels.tobytes())
     else:
         before = np.concatenate(
             [np.full((frames, 1, lines), ltc2668.MIDDLE), codes[:, :-1]], axis=1
@@ -40,6 +40,15 @@ def multiply_words(layout: Layout, codes: Codes, channels: Codes) -> Codes:
         sent[:, :, -1] |= Command.WRITE_UPDATE_ALL << 20
         sent = np.where(moves, sent, ltc2668.word(Command.NOTHING))
     return _with_end(sent.reshape(frames, -1))
+
+
+@lru_cache(maxsize=8)
+def _all_lines(channels: bytes) -> Codes:
+    """Return the words, without their codes, that write these channels and update all at last."""
+    numbers = np.frombuffer(channels, dtype=np.int64)
+    sent = ltc2668.words(Command.WRITE, numbers, 0)
+    sent[-1] |= Command.WRITE_UPDATE_ALL << 20
+    return sent
 
 
 @dataclass(frozen=True, slots=True, eq=False)

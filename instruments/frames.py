@@ -96,9 +96,17 @@ class Layout:
         tail = self.slots * self.slot + np.arange(self.tail) * WORD_CELLS
         return np.concatenate([slots.ravel(), tail])
 
-    def bit_cells(self) -> Indices:
-        """Return the cell of every bit of every word, in order."""
-        return (self.word_cells()[:, None] + np.arange(ltc2668.BITS)).ravel()
+    def sources(self) -> Indices:
+        """Return which bit of the words each cell of the data pin shows, shape ``(cells,)``.
+
+        Bits count through words of 32, the highest first; a cell that belongs to no word shows the
+        first, which is 0: an LTC2668's word has 24.
+        """
+        source = np.zeros(self.cells, dtype=np.intp)
+        first = self.word_cells()
+        for bit in range(ltc2668.BITS):
+            source[first + bit] = np.arange(len(first)) * 32 + 32 - ltc2668.BITS + bit
+        return source
 
     def select(self, target: int) -> Levels:
         """Return the chip-select pattern of a DAC: low during its words."""
@@ -133,7 +141,9 @@ class Layout:
         sent
             Words of each frame in order, those of the tail last; shape ``(frames, n)``.
         """
-        return encode(sent, self.cells, self.bit_cells())
+        return np.unpackbits(
+            encode(sent, self.sources()), axis=1, count=self.cells, bitorder="little"
+        )
 
     def _stepped(self, values: Indices) -> Levels:
         pattern = np.zeros(self.cells, dtype=np.uint8)
@@ -144,8 +154,11 @@ class Layout:
         return pattern
 
 
-def encode(sent: Codes, cells: int, places: Indices) -> Levels:
-    """Return what `Layout.encode` does, with a layout's `cells` and `bit_cells` at hand."""
-    levels = np.zeros((len(sent), cells), dtype=np.uint8)
-    levels[:, places] = ltc2668.bits(sent).reshape(len(sent), -1)
-    return levels
+def encode(sent: Codes, sources: Indices) -> NDArray[np.uint8]:
+    """Return what `Layout.encode` does with a layout's `sources`, packed: eight cells per byte.
+
+    The first cell is in the lowest place.
+    """
+    octets = np.ascontiguousarray(sent, dtype=">u4").view(np.uint8)
+    bits = np.unpackbits(octets, axis=1)
+    return np.packbits(bits.take(sources, axis=1), axis=1, bitorder="little")

@@ -88,12 +88,6 @@ def voltages(codes: Codes, span: Volt) -> Array:
     return (codes - MIDDLE).astype(np.float64) * (span / 0x8000)
 
 
-def bits(sent: Codes) -> NDArray[np.uint8]:
-    """Return the bits of words, the highest first; one axis more, of 24."""
-    octets = np.ascontiguousarray(sent, dtype=">u4").view(np.uint8).reshape(*sent.shape, 4)
-    return np.unpackbits(octets[..., 1:], axis=-1)
-
-
 class Ltc2668:
     """One LTC2668 on the SPI pins of an Analog Discovery 2: single outputs, four calls each.
 

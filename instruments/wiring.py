@@ -86,14 +86,12 @@ class Sensing:
     def __init__(self, sense: SenseTable, calibration: CalibrationTable, bit_lines: int) -> None:
         feedback = np.array(sense.feedback)[:, None]
         gain = calibration.gains(bit_lines)
-        # I = ((bias - V) / R - offset) gain, as slope and intercept of each range and bit line.
+        # I = (-V / R - offset) gain, as slope and intercept of each range and bit line.
         self._slope: Array = -gain / feedback
         self._zero: Array = -calibration.offsets(bit_lines) * gain
         self._largest = sense.largest
 
-    def reading(
-        self, high: Array, low: Array, bit: Indices | slice, bias: Array | Volt = 0.0
-    ) -> Reading:
+    def reading(self, high: Array, low: Array, bit: Indices | slice) -> Reading:
         """Return the current of the high gain, or of the low one where the high one is clipped.
 
         Parameters
@@ -102,16 +100,15 @@ class Sensing:
             Amplifier output at each gain, V, same shape.
         bit
             Bit line of each along the last axis; ``slice(None)`` if these are all in order.
-        bias
-            Of the amplifiers' other inputs, V.
         """
         largest = self._largest
-        slope, zero = self._slope[:, bit], self._zero[:, bit]
-        current = (high - bias) * slope[0] + zero[0]
+        current = high * self._slope[0, bit]
+        current += self._zero[0, bit]
         beyond = np.abs(high) >= largest
         flags = np.zeros(current.shape, dtype=np.uint8)
         if beyond.any():
-            current = np.where(beyond, (low - bias) * slope[1] + zero[1], current)
+            at_low = low * self._slope[1, bit] + self._zero[1, bit]
+            current = np.where(beyond, at_low, current)
             flags[beyond & (np.abs(low) >= largest)] = Flag.CLIPPED
         return Reading(current, flags)
 

@@ -7,7 +7,7 @@ from frame_decoder import ZERO_CODE, decode
 from instruments import frame_plans, ltc2668
 from instruments.frame_plans import Pace
 from instruments.frame_words import Pulses, multiply_words, pulse_words, read_words
-from instruments.frames import BITS, CELLS, WORDS, Layout
+from instruments.frames import BITS, CELLS, WORDS, Layout, encode
 from instruments.ltc2668 import ZERO
 
 PACE = Pace(period=10, lead=2e-5, step=2e-5, dead=2e-5, inputs=5)
@@ -22,6 +22,11 @@ def windows(layout: Layout) -> list[slice]:
     """The cells of the steps of each slot."""
     begins = [slot * layout.slot + layout.window for slot in range(layout.slots)]
     return [slice(begin, begin + layout.steps * layout.step) for begin in begins]
+
+
+def test_bits_come_highest_first_and_the_first_cell_is_in_the_lowest_place() -> None:
+    packed = encode(np.array([[0x800002], [0x000101]]), np.arange(8, 32))
+    assert packed.tolist() == [[0x01, 0, 0x40], [0, 0x80, 0x80]]
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])

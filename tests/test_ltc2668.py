@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from crossbar.backend import LimitError
 from instruments.analog_discovery import AnalogDiscovery, SpiBus
-from instruments.ltc2668 import Command, Ltc2668, bits, code, codes, voltages, word, words
+from instruments.ltc2668 import Command, Ltc2668, code, codes, voltages, word, words
 from recording_libdwf import RecordingLibrary, load
 
 BUS = SpiBus(clock=9, data=10, select=8)
@@ -26,10 +26,6 @@ def test_words_of_many_channels_are_those_of_each() -> None:
     expected = [word(Command.WRITE, channel, channel * 4000) for channel in range(16)]
     many = words(Command.WRITE, np.arange(16), np.arange(16) * 4000)
     assert many.tolist() == expected
-
-
-def test_bits_come_highest_first() -> None:
-    assert bits(np.array([0x800001])).tolist() == [[1, *[0] * 22, 1]]
 
 
 @pytest.mark.parametrize(
