@@ -1,13 +1,11 @@
-"""Benches by name or by file: loaded, opened, checked and calibrated."""
+"""Benches by name or by file: loaded, and opened behind their guard."""
 
-import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
 
-from crossbar.backend import Backend, BenchError, Checkup
+from crossbar.backend import Backend, BenchError
 from crossbar.bench_file import (
     BENCHES,
     KINDS,
@@ -16,12 +14,10 @@ from crossbar.bench_file import (
     Programming,
     read_bench_file,
 )
+from crossbar.bench_instruments import opened_instruments
 from crossbar.bench_settings import hardware_settings, simulation_settings, virtual_settings
 from crossbar.crossbar import Crossbar
 from crossbar.guard import Guarded
-
-if TYPE_CHECKING:
-    from instruments.backend import HardwareBackend
 
 __all__ = [
     "BENCHES",
@@ -29,15 +25,10 @@ __all__ = [
     "Bench",
     "Description",
     "Programming",
-    "calibrated",
-    "checked",
-    "emulate_program",
     "load",
     "open_bench",
     "remembering",
 ]
-
-LOG = logging.getLogger(__name__)
 
 Opened = tuple[Backend, int | None, Mapping[str, object]]
 """A backend, the seed of its simulation if it has one, and what else made its numbers."""
@@ -125,6 +116,8 @@ def _load_virtual(file: BenchFile) -> Description:
             f"{file.where}: bench {rehearsed} is of kind {real.kind!r}; instruments are rehearsed "
             "for a bench of kind 'hardware'"
         )
+    if isinstance(host := file.tables.get("host"), str):
+        file.tables["host"] = str((file.folder / host).absolute())
     description = Description(
         file.name, file.kind, file.tables, real.limits, real.programming, file.text, None, real
     )
@@ -182,69 +175,6 @@ def open_bench(bench: Description | str, *, seed: int | None = None) -> Iterator
         )
 
 
-def checked(
-    description: Description, seed: int | None, progress: Callable[[str, int, int], None]
-) -> tuple[Checkup, dict[str, object]]:
-    """Return what a bench of instruments finds out about itself, and what made it.
-
-    Raises
-    ------
-    BenchError
-        If the bench has no instruments.
-    InstrumentError
-        If an instrument cannot be opened, or fails.
-    """
-    voltage = description.programming.cell.read_voltage
-    with _instruments(description, seed) as (backend, used, made):
-        checkup = backend.check(voltage, progress)
-        return checkup, _facts(description, backend, used, made)
-
-
-def calibrated(
-    description: Description, seed: int | None, repeats: int
-) -> tuple[dict[str, list[float]], dict[str, object]]:
-    """Return the table ``[calibration]`` of a bench of instruments, and what made it.
-
-    Raises
-    ------
-    BenchError, InstrumentError
-        As `checked`; also if the bench has no reference resistor, or a gain is not credible.
-    """
-    with _instruments(description, seed) as (backend, used, made):
-        return dict(backend.calibrate(repeats)), _facts(description, backend, used, made)
-
-
-def emulate_program(
-    path: Path, arguments: Sequence[str], *, wiring: str, keithley: str, wall: bool, seed: int
-) -> NoReturn:
-    """Run somebody's own program on virtual instruments, and end this process as it ends.
-
-    Parameters
-    ----------
-    path, arguments
-        Of the program.
-    wiring, keithley, wall, seed
-        As for `sim_backend.virtual.plugged.Plugged`.
-
-    Raises
-    ------
-    BenchError
-        If there is no such program, wiring or source meter.
-    SystemExit
-        As the program ends.
-    """
-    from sim_backend.virtual.emulate import emulate
-    from sim_backend.virtual.plugged import Plugged
-
-    emulate(path, arguments, Plugged(wiring, keithley=keithley, wall=wall, seed=seed))
-
-
-def _facts(
-    description: Description, backend: Backend, seed: int | None, made: Mapping[str, object]
-) -> dict[str, object]:
-    return {"bench": {**backend.describe(), **made, "name": description.name}, "seed": seed}
-
-
 @contextmanager
 def _open_simulated(description: Description, seed: int | None) -> Iterator[Opened]:
     """Open a simulated bench: a fresh one, or the one in a file."""
@@ -259,44 +189,5 @@ def _open_simulated(description: Description, seed: int | None) -> Iterator[Open
 
 @contextmanager
 def _open_instruments(description: Description, seed: int | None) -> Iterator[Opened]:
-    with _instruments(description, seed) as opened:
+    with opened_instruments(description, seed) as opened:
         yield opened
-
-
-@contextmanager
-def _instruments(
-    description: Description, seed: int | None
-) -> Iterator[tuple["HardwareBackend", int | None, Mapping[str, object]]]:
-    """Open the instruments of a bench; those of a virtual one do not exist.
-
-    A real bench has no seed: chance is nature's.
-    """
-    if description.kind == "sim":
-        raise BenchError(f"bench {description.name} is a simulation: it has no instruments")
-    from instruments.backend import HardwareBackend
-
-    if description.rehearsed is None:
-        with HardwareBackend(hardware_settings(description)) as backend:
-            _warn(description, backend)
-            yield backend, None, {}
-        return
-    from sim_backend.virtual.bench import VirtualBench
-
-    settings = virtual_settings(description, seed)
-    drivers = hardware_settings(description.rehearsed)
-    with ExitStack() as stack:
-        virtual = stack.enter_context(VirtualBench(settings))
-        if drivers.switch_board is not None and virtual.switch_board_port is not None:
-            # A pseudo-terminal has another name each time; everything else is as in the file.
-            board = replace(drivers.switch_board, port=virtual.switch_board_port)
-            drivers = replace(drivers, switch_board=board)
-        backend = stack.enter_context(HardwareBackend(drivers, timer=virtual.clock))
-        _warn(description, backend)
-        chosen = settings.simulation.seed
-        yield backend, chosen, {"kind": "virtual", "seed": chosen, "virtual": virtual.describe()}
-
-
-def _warn(description: Description, backend: Backend) -> None:
-    """Say what the wiring has against itself, before anything is driven."""
-    if warning := backend.describe().get("warning"):
-        LOG.warning("bench %s: %s", description.name, warning)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from crossbar.backend import Ampere, Array, Finding, Siemens, Volt
+from crossbar.backend import Ampere, Array, Finding, Ohm, Siemens, Volt
 from instruments.address_lines import explain_order, fitting_orders
 from instruments.analog_discovery import Acquisition, AnalogDiscovery, SpiBus
 from instruments.check_findings import GAIN, SCOPE_OFFSET, between
@@ -22,8 +22,12 @@ OFFSET: Ampere = 2e-7
 """Largest offset of an amplifier that passes; assumed."""
 DAC_ERROR: Volt = 0.01
 """Largest error of a DAC level at the monitor pin that passes; assumed."""
+DAC_ZERO: Volt = 1e-3
+"""What a line at 0 V may be away from it, and so drives through every cell; assumed."""
 LEAKAGE: Siemens = 1e-7
 """Largest conductance between two bit lines that passes; assumed."""
+WORD_LINE: Ohm = 20.0
+"""From a DAC to its word line, with everything on the way; assumed, and more than it should be."""
 LOOK = Acquisition(rate=1e6, samples=256)
 
 
@@ -50,7 +54,6 @@ class Probe:
         bus = SpiBus(wiring.clock, wiring.data, wiring.word_select)
         self._word_bus = bus
         self._bit_bus = replace(bus, select=wiring.bit_select)
-        self.ad2.scope(LOOK)
 
     def word(self, channel: int, voltage: Volt) -> None:
         """Put a channel of the word lines' DAC to a voltage."""
@@ -76,6 +79,7 @@ class Probe:
         bits = [(number >> k) & 1 for k in range(len(self.address))] + [int(low_gain)]
         levels = sum(bit << pin for pin, bit in zip(pins, bits, strict=True))
         self.ad2.pins(sum(1 << pin for pin in pins), levels)
+        self.ad2.scope(LOOK)
         self.ad2.arm()
         volts: Array = self.ad2.record(LOOK.duration).mean(axis=1)
         return volts
@@ -128,10 +132,8 @@ def check_parallel(probe: Probe, progress: Callable[[str, int, int], None]) -> I
     probe.zero()
     yield from _grounds(probe)
     yield from _address_lines(probe, progress)
-    yield from _offsets(probe)
     yield from _references(probe)
     yield from _dacs(probe, progress)
-    yield from _leakage(probe, progress)
     probe.zero()
 
 
@@ -196,15 +198,6 @@ def _order(answered: tuple[dict[int, int], dict[int, int]], width: int) -> tuple
     return both[0] if both else None
 
 
-def _offsets(probe: Probe) -> Iterator[Finding]:
-    for low_gain in (False, True):
-        name = "offset, low gain" if low_gain else "offset, high gain"
-        # The scope's own offset is the larger part at the low gain.
-        allowed = OFFSET + SCOPE_OFFSET / probe.settings.sense.feedback[int(low_gain)]
-        for bit, current in enumerate(probe.currents(low_gain=low_gain)):
-            yield between(f"bit line {bit}", name, float(current), -allowed, allowed, "A")
-
-
 def _references(probe: Probe) -> Iterator[Finding]:
     """Drive the reference row and compare the currents with Ohm's law, at both gains."""
     for reference in probe.settings.references:
@@ -239,9 +232,48 @@ def _dacs(probe: Probe, progress: Callable[[str, int, int], None]) -> Iterator[F
             yield between(f"{name} {line}", "error of DAC level", error, -most, most, "V")
 
 
-def _leakage(probe: Probe, progress: Callable[[str, int, int], None]) -> Iterator[Finding]:
-    """Raise one bit line against all others: what flows into another one has no business there."""
-    wiring, bits = probe.wiring, probe.settings.array.bit_lines
+def check_loaded(
+    probe: Probe, conductances: Array, progress: Callable[[str, int, int], None]
+) -> Iterator[Finding]:
+    """Yield what is found of currents to which the cells add theirs: offsets and leakage.
+
+    Parameters
+    ----------
+    probe
+        The one that `check_parallel` was given: it knows the address lines by now.
+    conductances
+        Of the cells, S, shape ``(n_word_lines, n_bit_lines)``.
+    progress
+        As for `check_parallel`.
+    """
+    probe.zero()
+    yield from _offsets(probe, conductances)
+    yield from _leakage(probe, conductances, progress)
+    probe.zero()
+
+
+def _offsets(probe: Probe, conductances: Array) -> Iterator[Finding]:
+    cells = DAC_ZERO * np.abs(conductances).sum(axis=0)
+    for low_gain in (False, True):
+        name = "offset, low gain" if low_gain else "offset, high gain"
+        # The scope's own offset is the larger part at the low gain.
+        own = OFFSET + SCOPE_OFFSET / probe.settings.sense.feedback[int(low_gain)]
+        for bit, current in enumerate(probe.currents(low_gain=low_gain)):
+            allowed = own + float(cells[bit])
+            yield between(f"bit line {bit}", name, float(current), -allowed, allowed, "A")
+
+
+def _leakage(
+    probe: Probe, conductances: Array, progress: Callable[[str, int, int], None]
+) -> Iterator[Finding]:
+    """Raise one bit line against all others: what flows into another one has no business there.
+
+    Some flows without a bridge: cells raise their word lines a little, which are not ideal.
+    """
+    array, wiring = probe.settings.array, probe.wiring
+    bits = array.bit_lines
+    ohms = WORD_LINE + 2 * array.line_resistance * bits
+    allowed = LEAKAGE + ohms * np.abs(conductances).T @ np.abs(conductances)
     quiet = probe.currents(low_gain=False)
     for bit in range(bits):
         progress("leakage", bit, bits)
@@ -249,6 +281,7 @@ def _leakage(probe: Probe, progress: Callable[[str, int, int], None]) -> Iterato
         leak = np.abs(probe.currents(low_gain=False) - quiet) / PROBE
         probe.bit(wiring.bit_channels[bit], 0.0)
         leak[bit] = 0.0
-        worst = int(leak.argmax())
+        worst = int((leak - allowed[bit]).argmax())
         note = f"a bridge to bit line {worst}"
-        yield between(f"bit line {bit}", "leakage", float(leak[worst]), 0.0, LEAKAGE, "S", note)
+        most = float(allowed[bit, worst])
+        yield between(f"bit line {bit}", "leakage", float(leak[worst]), 0.0, most, "S", note)

@@ -1,8 +1,8 @@
 """A bench looks at itself: which check and which calibration belong to which wiring."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 
-from crossbar.backend import Array, BenchError, Checkup, Finding
+from crossbar.backend import Array, BenchError, Checkup
 from instruments import check_parallel, check_switched
 from instruments.analog_discovery import AnalogDiscovery
 from instruments.calibrate import calibrate_parallel, calibrate_switched
@@ -36,14 +36,15 @@ def check(
     InstrumentError
         If an instrument fails while it is asked.
     """
-    findings: Iterator[Finding]
     if isinstance(settings.wiring, ParallelTable):
-        findings = check_parallel.check_parallel(check_parallel.Probe(ad2, settings), progress)
+        probe = check_parallel.Probe(ad2, settings)
+        found = list(check_parallel.check_parallel(probe, progress))
+        seen = conductances()
+        found += check_parallel.check_loaded(probe, seen, progress)
     else:
         _by_pins(settings)
-        findings = check_switched.check_switched(check_switched.Probe(ad2, settings), progress)
-    found = list(findings)
-    seen = conductances()
+        found = list(check_switched.check_switched(check_switched.Probe(ad2, settings), progress))
+        seen = conductances()
     return Checkup((*found, *cell_findings(seen)), seen)
 
 

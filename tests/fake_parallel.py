@@ -62,8 +62,12 @@ class FakeParallel:
         self.calls.append("supplies")
         self.powered = True
 
-    def patterns(self, wanted: Mapping[int, Pattern | Square]) -> None:
-        self._wanted = dict(wanted)
+    def patterns(
+        self,
+        wanted: Mapping[int, Pattern | Square],
+        changing: Mapping[int, Pattern | Square],
+    ) -> None:
+        self._wanted = {**wanted, **changing}
 
     def scope(self, acquisition: Acquisition) -> None:
         assert acquisition.samples <= 8192
@@ -85,6 +89,19 @@ class FakeParallel:
         assert self._record is not None, "not armed, or never triggered"
         self.timer.sleep(expected)
         return self._record
+
+    def recorded_run(
+        self,
+        wanted: Mapping[int, Pattern | Square],
+        changing: Mapping[int, Pattern | Square],
+        acquisition: Acquisition,
+        duration: float,
+    ) -> Array:
+        self.patterns(wanted, changing)
+        self.scope(acquisition)
+        self.arm()
+        self.run_patterns(duration)
+        return self.record(duration)
 
     @property
     def at_rest(self) -> bool:

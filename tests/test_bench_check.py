@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from crossbar.backend import BenchError, Checkup, InstrumentError
-from crossbar.bench import calibrated, checked, load
+from crossbar.bench import load
+from crossbar.bench_instruments import calibrated, checked
 from crossbar.bench_settings import hardware_settings, virtual_settings
 from crossbar.cli import run
 from instruments.backend import HardwareBackend
@@ -56,6 +57,20 @@ def test_a_bench_that_is_wired_as_its_file_says_passes(wiring: str) -> None:
     assert complaints(checkup) == {}
     assert checkup.conductances.shape == (10, 10)
     assert made["seed"] == 0
+
+
+@pytest.mark.parametrize("wiring", WIRINGS)
+def test_what_an_array_was_programmed_to_is_no_fault(wiring: str) -> None:
+    description = load(f"virtual-{wiring}")
+    assert description.rehearsed is not None
+    programmed = np.random.default_rng(0).choice([2e-6, 4e-5, 1.5e-4], (10, 10))
+    with (
+        VirtualBench(virtual_settings(description, None)) as bench,
+        HardwareBackend(hardware_settings(description.rehearsed), timer=bench.clock) as backend,
+    ):
+        bench.netlist.rig.set_conductances(programmed)
+        checkup = backend.check(0.3, no_progress)
+    assert complaints(checkup) == {}
 
 
 @pytest.mark.parametrize(

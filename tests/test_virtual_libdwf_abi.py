@@ -227,6 +227,24 @@ def call_for_ever(device: Any, deadline: float) -> None:
 
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no interval timer")
+class Dying:
+    """What dies while an interrupt is due, as anything may that the collector finds just then."""
+
+    def __del__(self) -> None:
+        raise KeyboardInterrupt
+
+
+def test_an_interrupt_that_hits_a_finalizer_reaches_the_program() -> None:
+    dying = [Dying()]
+
+    def let_die() -> None:
+        dying.clear()
+        sorted([2, 1], key=lambda x: -x)  # Python looks for interrupts when a function begins
+
+    with opened(Loopback()), pytest.raises(KeyboardInterrupt):
+        let_die()
+
+
 def test_an_interrupt_at_any_moment_reaches_the_caller() -> None:
     moments = np.random.default_rng(1).uniform(5e-5, 5e-4, 200)
     before = signal.signal(signal.SIGALRM, signal.default_int_handler)

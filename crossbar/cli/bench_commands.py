@@ -1,4 +1,4 @@
-"""`xbar bench`: scan, check, calibrate and emulate; what a person does before an experiment."""
+"""`xbar bench`: scan, check and calibrate, which is what a person does before an experiment."""
 
 from collections import Counter
 from dataclasses import asdict
@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 
 from crossbar.backend import Array, Checkup, Finding, Flag
-from crossbar.cli import bench_emulate
+from crossbar.cli import bench_emulate, bench_serve
 from crossbar.cli.bench_view import MICRO, draw, print_end, print_matrix
 from crossbar.cli.options import (
     STORE,
@@ -32,11 +32,10 @@ OPEN: float = 2e-8
 
 app = typer.Typer(
     name="bench",
-    help="Look at a bench before it is used: scan, check, calibrate.",
+    help="Look at a bench before it is used, or stand in for it.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
-app.command("emulate", context_settings=bench_emulate.CONTEXT)(bench_emulate.emulate)
 
 
 @app.command("scan")
@@ -99,7 +98,8 @@ def check(
     as_json: JsonOption = False,
 ) -> None:
     """Look at every line, channel, amplifier and cell; exit code 1 if something is wrong."""
-    from crossbar.bench import checked, load
+    from crossbar.bench import load
+    from crossbar.bench_instruments import checked
 
     with bars() as progress:
         checkup, facts = checked(load(bench), seed, progress)
@@ -130,7 +130,8 @@ def calibrate(
     as_json: JsonOption = False,
 ) -> None:
     """Measure offset and gain of every amplifier against the bench's reference resistors."""
-    from crossbar.bench import calibrated, load
+    from crossbar.bench import load
+    from crossbar.bench_instruments import calibrated
     from crossbar.matrices import check_output
 
     check_output(output)
@@ -210,3 +211,7 @@ def _made_by(facts: dict[str, Any]) -> str:
     bench = facts["bench"]
     made = f"bench {bench['name']} ({bench['kind']})"
     return made if facts["seed"] is None else f"{made}, seed {facts['seed']}"
+
+
+app.command("emulate", context_settings=bench_emulate.CONTEXT)(bench_emulate.emulate)
+app.command("serve")(bench_serve.serve)

@@ -40,7 +40,7 @@ def emulate(
     It finds a virtual Analog Discovery 2 through libdwf, two Keithleys through PyVISA, and a switch
     board on the serial port in $CROSSBAR_SWITCH_BOARD. Without --wall, time.sleep takes no time.
     """
-    from crossbar.bench import emulate_program
+    from crossbar.bench_instruments import emulate_program
 
     emulate_program(
         program,

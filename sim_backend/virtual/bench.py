@@ -1,7 +1,7 @@
 """A virtual bench as a whole: the clock, the wiring, and the instruments that are plugged in."""
 
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import asdict, dataclass, field
 from types import MappingProxyType, TracebackType
 
@@ -17,12 +17,13 @@ from sim_backend.virtual.libdwf.discovery import VirtualDiscovery
 from sim_backend.virtual.libdwf.imperfections import Imperfections
 from sim_backend.virtual.libdwf.mount import mounted
 from sim_backend.virtual.netlists import NETLISTS, ArrayNetlist
-from sim_backend.virtual.servers import PtyServer
+from sim_backend.virtual.servers import PtyServer, TcpServer
 from sim_backend.virtual.switch_board import VirtualSwitchBoard
 from sim_backend.virtual.visa import Instrument
 from sim_backend.virtual.world import Terminals, World
 
 CLOCKS = ("fast", "wall")
+METER, BOARD = "keithley", "switch_board"
 METERS: Mapping[str, Callable[[Terminals, Clock], Instrument]] = MappingProxyType(
     {"6487": Virtual6487, "2400": Virtual2400}
 )
@@ -102,6 +103,8 @@ class VirtualSettings:
         A Keithley, if there is one.
     switch_board
         True if there is a switch board, on a pseudo-terminal.
+    host
+        Socket of the process that the instruments live in; None if it is the drivers' own.
 
     Raises
     ------
@@ -116,6 +119,7 @@ class VirtualSettings:
     scope: ScopeFaults = field(default_factory=ScopeFaults)
     source_meter: SourceMeterSlot | None = None
     switch_board: bool = False
+    host: str | None = None
 
     def __post_init__(self) -> None:
         if self.netlist not in NETLISTS:
@@ -151,19 +155,21 @@ class VirtualBench:
         self.netlist = netlist or NETLISTS[settings.netlist](settings.simulation)
         self.world = World(self.clock, self.netlist)
         self.discovery = VirtualDiscovery(self.world, imperfections=self._imperfections())
-        self.switch_board_port: str | None = None
+        meter = settings.source_meter
+        self._meter = None if meter is None else METERS[meter.model](self.world, self.clock)
+        self._board = VirtualSwitchBoard(self.world) if settings.switch_board else None
+        self.ports: dict[str, str] = {}
+        """Where instruments answer that the drivers look for elsewhere, by their table there."""
         self._plugged = ExitStack()
 
     def __enter__(self) -> "VirtualBench":
-        meter = self.settings.source_meter
+        slot = self.settings.source_meter
         with ExitStack() as plugged:
             plugged.enter_context(mounted(self.discovery))
-            if meter is not None:
-                instrument = METERS[meter.model](self.world, self.clock)
-                plugged.enter_context(visa.mounted({meter.resource: instrument}, self.clock))
-            if self.settings.switch_board:
-                board = VirtualSwitchBoard(self.world)
-                self.switch_board_port = plugged.enter_context(PtyServer(board)).device
+            if slot is not None and self._meter is not None:
+                plugged.enter_context(visa.mounted({slot.resource: self._meter}, self.clock))
+            if self._board is not None:
+                self.ports[BOARD] = plugged.enter_context(PtyServer(self._board)).device
             self._plugged = plugged.pop_all()
         return self
 
@@ -174,6 +180,22 @@ class VirtualBench:
         trace: TracebackType | None,
     ) -> None:
         self._plugged.close()
+
+    def serve(self, lock: AbstractContextManager[bool]) -> ExitStack:
+        """Serve all but the Analog Discovery 2 to other programs, until the stack is closed.
+
+        Parameters
+        ----------
+        lock
+            Held by whoever uses an instrument: they share one world.
+        """
+        with ExitStack() as served:
+            if self._meter is not None:
+                meter = served.enter_context(TcpServer(self._meter, lock=lock))
+                self.ports[METER] = meter.resource
+            if self._board is not None:
+                self.ports[BOARD] = served.enter_context(PtyServer(self._board, lock=lock)).device
+            return served.pop_all()
 
     def _imperfections(self) -> Imperfections:
         """Return what the scope adds, its offsets drawn; the array draws from its own seed."""
@@ -193,6 +215,7 @@ class VirtualBench:
         kept = ("shape", "line_resistance", "tia")
         return {
             "netlist": s.netlist,
+            "seed": s.simulation.seed,
             "clock": s.clock,
             "latency": s.latency,
             "scope": asdict(s.scope),

@@ -73,6 +73,10 @@ class HostedBench(Protocol):
         """Where the other instruments are served, by name."""
         ...
 
+    def describe(self) -> Mapping[str, object]:
+        """Return what the instruments and what they are wired to are made of."""
+        ...
+
 
 class _Program:
     """A connected program: its bytes so far, and the handles that it got."""
@@ -121,6 +125,9 @@ class Host:
         before = os.umask(0o177)
         try:
             self._listening.bind(os.fspath(path))
+        except OSError:
+            self._listening.close()
+            raise
         finally:
             os.umask(before)
         self._listening.listen()
@@ -136,9 +143,10 @@ class Host:
 
         self._selector.register(descriptor, selectors.EVENT_READ, look)
 
-    def run(self) -> None:
-        """Answer until told to end."""
+    def run(self, ready: Callable[[], None] = lambda: None) -> None:
+        """Answer until told to end; `ready` is called once when the other ports are known."""
         with self._bench.serve(self._lock):
+            ready()
             while not self._ended:
                 for key, _ in self._selector.select():
                     key.data()
@@ -231,6 +239,8 @@ class Host:
                 clock.skip_to(float(request["to"]))
             case "state":
                 return self._state()
+            case "describe":
+                return self._bench.describe()
             case other:
                 raise ValueError(f"nothing is called {other!r}")
         return clock.now

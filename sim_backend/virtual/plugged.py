@@ -59,6 +59,7 @@ class Plugged:
         if keithley not in KEITHLEYS:
             raise BenchError(f"no source meter is called {keithley!r}; there are 2400 and 6487")
         self.by_wall = wall
+        self._made = {"wiring": wiring, "seed": seed, "wall": wall, "keithley": keithley}
         self.clock = WallClock() if wall else FastClock()
         netlist: Netlist = (
             Loopback() if wiring == LOOPBACK else NETLISTS[wiring](SimulationSettings(seed=seed))
@@ -95,3 +96,7 @@ class Plugged:
                     PtyServer(self.board, lock=lock)
                 ).device
             return stack.pop_all()
+
+    def describe(self) -> Mapping[str, object]:
+        """Return what the bench was made with."""
+        return dict(self._made)

@@ -148,6 +148,11 @@ class RemoteBench:
         found: dict[str, Any] = self._ask(do="state")
         return found
 
+    def describe(self) -> dict[str, Any]:
+        """Return what the host's bench says of itself."""
+        found: dict[str, Any] = self._ask(do="describe")
+        return found
+
     def _ask(self, **request: object) -> Any:
         reply = json.loads(self._exchange(b"J" + json.dumps(request).encode()))
         if isinstance(reply, dict) and "error" in reply:

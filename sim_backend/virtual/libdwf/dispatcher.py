@@ -108,7 +108,8 @@ class Dispatcher:
         """Also take the interrupts that reach a callback before its first instruction.
 
         Python looks for signals when it enters a function, before any `try` of it; what is raised
-        there can only be found where ctypes reports it.
+        there can only be found where ctypes reports it. So it is with what hits a finalizer, or a
+        function that the garbage collector calls, just after the callback.
         """
         if sys.unraisablehook != self._stray:
             self._reported = sys.unraisablehook
@@ -120,10 +121,12 @@ class Dispatcher:
             sys.unraisablehook = self._reported
 
     def _stray(self, report: Any, /) -> Any:
-        ours = isinstance(report.object, partial) and report.object.func == self._call
-        if not ours or issubclass(report.exc_type, Exception):
+        within = isinstance(report.object, partial) and report.object.func == self._call
+        ours = within and not issubclass(report.exc_type, Exception)
+        if not (ours or report.exc_type is KeyboardInterrupt):
             return self._reported(report)
-        self._error = (UNKNOWN, "interrupted")
+        if ours:
+            self._error = (UNKNOWN, "interrupted")
         return self._interrupted()
 
     def _last_error(self, code: Any) -> int:
