@@ -51,11 +51,11 @@ def show(rows: Iterable[Row], *, as_json: bool, title: str) -> None:
         sys.stdout.write(json.dumps([asdict(row) for row in listed], indent=2) + "\n")
     else:
         table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
-        table.add_column("figure", min_width=30, overflow="fold")
+        table.add_column("figure", width=30, overflow="fold")
         table.add_column("value", justify="right", no_wrap=True)
         table.add_column("±", justify="right", no_wrap=True)
         table.add_column("unit", no_wrap=True)
-        table.add_column("target", min_width=16, overflow="fold")
+        table.add_column("target", width=18, overflow="fold")
         for row in listed:
             spread = "" if row.spread is None else f"{row.spread:.2g}"
             holds = {True: ": holds", False: ": MISSED", None: ""}[row.holds]

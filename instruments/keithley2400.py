@@ -6,7 +6,6 @@ PyMeasure's class has, what is outside the limits. Numbers in parentheses are pa
 manual, 2400S-900-01. Current is not sourced.
 """
 
-from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Self
@@ -28,11 +27,16 @@ from crossbar.backend import (
     Sweep,
     Volt,
 )
+from instruments.keithley2400_limits import (
+    OVERRANGE,
+    Rules,
+    check_power,
+    reading_time,
+    voltage_range,
+)
 from instruments.off_switch import OffSwitch
 from instruments.replies import check_errors, confirm, numbers, register, spell
 from instruments.source_meter import (
-    CYCLES_PER_READING,
-    MAINS,
     OVERFLOW,
     check_compliance,
     check_nplc,
@@ -43,15 +47,8 @@ from instruments.source_meter import (
 )
 from instruments.timing import Monotonic, Timer
 from instruments.visa import Link
-from instruments.wire_guard import WireGuard, as_number, is_on
+from instruments.wire_guard import WireGuard
 
-RANGES: tuple[Volt, ...] = (0.2, 2.0, 20.0, 200.0)
-OVERRANGE = 1.05
-HIGH_VOLTAGE: Volt = 21.0
-"""Above it, 105 mA at most; below it, 1.05 A (specifications)."""
-LARGEST: tuple[Ampere, Ampere] = (1.05, 0.105)
-SMALLEST: Ampere = 1e-9
-"""0.1 % of the lowest current range (18-68)."""
 LIMIT_TOLERANCE = 1e-3
 """Of the limit as read back, relative. # assumed"""
 LEVEL_TOLERANCE = (0.01, 0.02)
@@ -125,9 +122,10 @@ class Keithley2400(PyMeasureKeithley2400):  # type: ignore[misc]  # PyMeasure ha
     ) -> None:
         if off_state not in OFF_STATES:
             raise LimitError(f"{off_state!r} is not one of {', '.join(OFF_STATES)}")
-        self.link = Link(
-            resource, deadline=deadline, library=library, check=WireGuard(self._rules()).check
-        )
+        self._on = False
+        rules = Rules(limits, lambda: self._on, self._forget)
+        guard = WireGuard(rules.table())
+        self.link = Link(resource, deadline=deadline, library=library, check=guard.check)
         # Not PyMeasure's own constructor of this class: it talks to the instrument.
         super(PyMeasureKeithley2400, self).__init__(self.link, "Keithley 2400")
         self.found_on = False
@@ -138,7 +136,6 @@ class Keithley2400(PyMeasureKeithley2400):  # type: ignore[misc]  # PyMeasure ha
         self._off_state = off_state
         self._configured: tuple[Volt, Ampere, float] | None = None
         self._level: Volt = 0.0
-        self._on = False
 
     def __enter__(self) -> Self:
         self.open()
@@ -418,92 +415,5 @@ class Keithley2400(PyMeasureKeithley2400):  # type: ignore[misc]  # PyMeasure ha
             self._confirm(span, limit)
             check_errors(self.link, "switching on")
 
-    # What may be sent, whoever writes it.
-
-    def _rules(self) -> dict[str, Callable[[Sequence[str]], None]]:
-        refused = (
-            *("SOUR:CURR", "SOUR:CURR:*", "SOUR:VOLT:CENT", "SOUR:VOLT:SPAN", "SOUR:LIST:CURR"),
-            *("SOUR:LIST:CURR:*", "SOUR:MEM:*", "*RCL", "SYST:PRES"),
-        )
-        levels = ("", ":TRIG", ":STAR", ":STOP")
-        return {
-            **dict.fromkeys(refused, self._refuse),
-            **{f"SOUR:VOLT{level}": self._check_level for level in levels},
-            "SOUR:LIST:VOLT": self._check_levels,
-            "SOUR:LIST:VOLT:APP": self._check_levels,
-            "SOUR:FUNC": self._check_function,
-            "SOUR:FUNC:MODE": self._check_function,
-            "SOUR:VOLT:RANG": self._check_range,
-            "SOUR:CLE:AUTO": self._check_automatic,
-            "CURR:PROT": self._check_limit,
-            "CURR:RANG": self._check_range,
-            "RES:MODE": self._check_ohms,
-            "OUTP": self._check_on,
-            "OUTP:STAT": self._check_on,
-            "*RST": self._forget,
-        }
-
-    def _check_level(self, given: Sequence[str]) -> None:
-        check_voltage(as_number(given), self._limits)
-
-    def _check_levels(self, given: Sequence[str]) -> None:
-        for text in given:
-            self._check_level([text])
-
-    def _check_limit(self, given: Sequence[str]) -> None:
-        check_compliance(abs(as_number(given)), self._limits)
-
-    def _check_function(self, given: Sequence[str]) -> None:
-        if [text.upper()[:4] for text in given] != ["VOLT"]:
-            raise LimitError("this bench sources voltage only")
-
-    def _check_range(self, given: Sequence[str]) -> None:
-        if self._on:
-            raise LimitError("another range may bring another limit; not while the output is on")
-
-    def _check_automatic(self, given: Sequence[str]) -> None:
-        if is_on(given):
-            raise LimitError("with automatic output-off, each reading switches the output on")
-
-    def _check_ohms(self, given: Sequence[str]) -> None:
-        if [text.upper()[:3] for text in given] != ["MAN"]:
-            raise LimitError("automatic ohms choose a current of their own")
-
-    def _check_on(self, given: Sequence[str]) -> None:
-        if is_on(given) and not self._on:
-            raise LimitError("the output goes on by `energised` only")
-
-    def _forget(self, given: Sequence[str]) -> None:
+    def _forget(self) -> None:
         self._configured = None
-
-    def _refuse(self, given: Sequence[str]) -> None:
-        raise LimitError("what this would set is not known here, or outside what this bench does")
-
-
-def voltage_range(voltage: Volt) -> Volt:
-    """Return the smallest range that holds a voltage, V.
-
-    Raises
-    ------
-    LimitError
-        If none does.
-    """
-    for span in RANGES:
-        if abs(voltage) <= span:
-            return span
-    raise LimitError(f"{voltage} V is outside ±{RANGES[-1]} V, the largest range of a 2400")
-
-
-def check_power(voltage: Volt, compliance: Ampere) -> None:
-    """Raise `LimitError` if the instrument cannot limit to this current at this voltage."""
-    largest = LARGEST[abs(voltage) > HIGH_VOLTAGE]
-    if not SMALLEST <= compliance <= largest:
-        raise LimitError(
-            f"compliance {compliance} A is outside {SMALLEST} A to {largest} A of a 2400 at "
-            f"{voltage} V"
-        )
-
-
-def reading_time(nplc: float) -> Second:
-    """Return the longest that one reading takes, s: it measures current and voltage."""
-    return 2 * CYCLES_PER_READING * nplc / MAINS

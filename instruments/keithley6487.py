@@ -5,7 +5,6 @@ Numbers in parentheses are pages of its reference manual, 6487-901-01. Its limit
 so the voltage of a reading is the one that it says it sources.
 """
 
-from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Self
@@ -26,11 +25,16 @@ from crossbar.backend import (
     Sweep,
     Volt,
 )
+from instruments.keithley6487_limits import (
+    RESOLUTION,
+    Rules,
+    limit_below,
+    reading_time,
+    voltage_range,
+)
 from instruments.off_switch import OffSwitch
 from instruments.replies import check_errors, confirm, numbers, register, spell
 from instruments.source_meter import (
-    CYCLES_PER_READING,
-    MAINS,
     OVERFLOW,
     check_compliance,
     check_nplc,
@@ -41,13 +45,8 @@ from instruments.source_meter import (
 )
 from instruments.timing import Monotonic, Timer
 from instruments.visa import Link
-from instruments.wire_guard import WireGuard, as_number, is_on
+from instruments.wire_guard import WireGuard
 
-RANGES: tuple[Volt, ...] = (10.0, 50.0, 500.0)
-LIMITS: tuple[Ampere, ...] = (25e-6, 250e-6, 2.5e-3, 25e-3)
-"""Current limits of the source; the last on the 10 V range only (table 14-5)."""
-RESOLUTION = {10.0: 2e-4, 50.0: 1e-3, 500.0: 1e-2}
-"""Steps of the source, V. From memory: contract test."""
 OVERFLOWED, INTERLOCK_OPEN, IN_COMPLIANCE = 1 << 7, 1 << 11, 1 << 14
 """Bits of the measurement condition register (9-16); a reading's own status has no compliance."""
 NEAR_LIMIT = 0.98
@@ -107,20 +106,10 @@ class Keithley6487(SCPIMixin, Instrument):  # type: ignore[misc]  # PyMeasure ha
         library: str | VisaLibraryBase = "",
         interlock: bool = False,
     ) -> None:
-        rules = {
-            "SOUR:VOLT": self._check_level,
-            "SOUR:VOLT:SWE:STAR": self._check_level,
-            "SOUR:VOLT:SWE:STOP": self._check_level,
-            "SOUR:VOLT:ILIM": self._check_limit,
-            "SOUR:VOLT:RANG": self._check_range,
-            "SOUR:VOLT:STAT": self._check_on,
-            "SOUR:VOLT:SWE:INIT": self._check_on,
-            "*RST": self._forget,
-            "*RCL": self._refuse,
-            "SYST:PRES": self._refuse,
-        }
-        check = WireGuard(rules).check
-        self.link = Link(resource, deadline=deadline, library=library, check=check)
+        self._on = False
+        rules = Rules(limits, lambda: self._on, self._forget)
+        guard = WireGuard(rules.table())
+        self.link = Link(resource, deadline=deadline, library=library, check=guard.check)
         super().__init__(self.link, "Keithley 6487")
         self.found_on = False
         self._switch = OffSwitch(self.link, "6487", OFF, ASKED_OFF)
@@ -129,7 +118,6 @@ class Keithley6487(SCPIMixin, Instrument):  # type: ignore[misc]  # PyMeasure ha
         self._interlock = interlock
         self._configured: tuple[Volt, Ampere, float] | None = None
         self._level: Volt = 0.0
-        self._on = False
 
     def __enter__(self) -> Self:
         self.open()
@@ -415,66 +403,5 @@ class Keithley6487(SCPIMixin, Instrument):  # type: ignore[misc]  # PyMeasure ha
         if not abs(voltage - level) <= RESOLUTION[span]:
             raise InstrumentError(f"{self.link.name} sources {voltage} V, and was told {level} V")
 
-    # What may be sent, whoever writes it.
-
-    def _check_level(self, given: Sequence[str]) -> None:
-        check_voltage(as_number(given), self._limits)
-
-    def _check_limit(self, given: Sequence[str]) -> None:
-        limit = as_number(given)
-        check_compliance(limit, self._limits)
-        if not np.isclose(limit, LIMITS, rtol=1e-6, atol=0).any():
-            raise LimitError(f"{limit} A would snap to another limit, which may be above it")
-
-    def _check_range(self, given: Sequence[str]) -> None:
-        if self._on:
-            raise LimitError("another range brings another limit; not while the output is on")
-
-    def _check_on(self, given: Sequence[str]) -> None:
-        if is_on(given) and not self._on:
-            raise LimitError("the output goes on by `energised` only")
-
-    def _forget(self, given: Sequence[str]) -> None:
+    def _forget(self) -> None:
         self._configured = None
-
-    def _refuse(self, given: Sequence[str]) -> None:
-        raise LimitError("what this would set is not known here")
-
-
-def voltage_range(voltage: Volt) -> Volt:
-    """Return the smallest range that holds a voltage, V.
-
-    Raises
-    ------
-    LimitError
-        If none does.
-    """
-    for span in RANGES:
-        if abs(voltage) <= span:
-            return span
-    raise LimitError(f"{voltage} V is outside ±{RANGES[-1]} V, the largest range of a 6487")
-
-
-def limit_below(compliance: Ampere, span: Volt) -> Ampere:
-    """Return the largest current limit that is not above a compliance, A.
-
-    The instrument itself would take the closest, and make 250 uA of 80 uA.
-
-    Raises
-    ------
-    LimitError
-        If the compliance is below the smallest limit, 25 uA.
-    """
-    allowed = LIMITS if span <= RANGES[0] else LIMITS[:-1]
-    fitting = [limit for limit in allowed if limit <= compliance * (1 + 1e-9)]
-    if not fitting:
-        raise LimitError(
-            f"compliance {compliance} A is below 25 uA, the smallest limit of a 6487; a 2400 or a "
-            "series resistor limits more gently"
-        )
-    return fitting[-1]
-
-
-def reading_time(nplc: float) -> Second:
-    """Return the longest that one reading takes, s."""
-    return CYCLES_PER_READING * nplc / MAINS

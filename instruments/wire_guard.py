@@ -10,6 +10,9 @@ FORBIDDEN = ("MEAS", "CONF")
 """Both set all that belongs to the function back to *RST values, the current limit too, and switch
 the output on; 2400S-900-01, 17-2 and 17-5."""
 
+Rule = Callable[[Sequence[str]], None]
+"""Called with the parameters of a command, as text; raises to refuse it."""
+
 
 class WireGuard:
     """Refuses messages by their headers, whatever their spelling.
@@ -17,11 +20,10 @@ class WireGuard:
     Parameters
     ----------
     rules
-        By header in its short form without implied nodes and without ``SENS``: called with the
-        parameters of a command, as text; raises to refuse it. Questions pass.
+        By header in its short form without implied nodes and without ``SENS``. Questions pass.
     """
 
-    def __init__(self, rules: Mapping[str, Callable[[Sequence[str]], None]]) -> None:
+    def __init__(self, rules: Mapping[str, Rule]) -> None:
         self._rules = dict(rules)
 
     def check(self, message: str) -> None:

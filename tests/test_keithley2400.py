@@ -8,7 +8,8 @@ from pymeasure.instruments.keithley import Keithley2400 as PyMeasureKeithley2400
 from pymeasure.test import expected_protocol
 
 from crossbar.backend import Flag, InstrumentError, LimitError
-from instruments.keithley2400 import Keithley2400, check_power, voltage_range
+from instruments.keithley2400 import Keithley2400
+from instruments.keithley2400_limits import check_power, voltage_range
 from source_meters import LIMITS, RESISTANCE, Desk
 
 IDENTITY = "KEITHLEY INSTRUMENTS INC.,MODEL 2400,1022400,C32   Oct  4 2010 14:20:11"

@@ -4,7 +4,8 @@ from pymeasure.test import expected_protocol
 
 from crossbar.backend import Flag, InstrumentError, LimitError
 from instruments import keithley6487
-from instruments.keithley6487 import Keithley6487, limit_below, voltage_range
+from instruments.keithley6487 import Keithley6487
+from instruments.keithley6487_limits import limit_below, reading_time, voltage_range
 from source_meters import LIMITS, Desk
 
 IDENTITY = "KEITHLEY INSTRUMENTS INC.,MODEL 6487,1362487,B05"
@@ -276,4 +277,4 @@ def test_a_long_reading_has_a_long_deadline() -> None:
             desk.meter.measure()
         asked = desk.meter.link._resource.timeout
     assert asked == 2000
-    assert keithley6487.reading_time(10.0) == pytest.approx(0.6)
+    assert reading_time(10.0) == pytest.approx(0.6)
