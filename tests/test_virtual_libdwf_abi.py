@@ -220,6 +220,15 @@ def test_an_interrupt_within_a_call_reaches_its_caller() -> None:
         device.digitalIO.status()
 
 
+def test_an_interrupt_reaches_a_program_that_ignores_ctrl_c() -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with opened(Faulty(KeyboardInterrupt())) as device, pytest.raises(KeyboardInterrupt):
+            device.digitalIO.status()
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def call_for_ever(device: Any, deadline: float) -> None:
     signal.setitimer(signal.ITIMER_REAL, deadline)
     while True:

@@ -1,6 +1,5 @@
 """Between the C functions and the virtual device: errors, interrupts, and which device is meant."""
 
-import _thread
 import ctypes
 import operator
 import sys
@@ -38,7 +37,12 @@ class _Interrupted(int):
 class _Parting(weakref.ref[_Token]):
     """Calls `fire` when the token dies, without running any Python on the way."""
 
-    fire = staticmethod(_thread.interrupt_main)
+    fire: Callable[[], object]
+
+
+# Not by a signal: a program in the background of a shell ignores SIGINT, and is told by SIGTERM.
+_RAISE_IN = ctypes.pythonapi.PyThreadState_SetAsyncExc
+_RAISE_IN.argtypes = (ctypes.c_ulong, ctypes.py_object)
 
 
 class Dispatcher:
@@ -93,7 +97,7 @@ class Dispatcher:
             return self._interrupted()
 
     def _interrupted(self) -> int:
-        """Return 0 and have the main thread interrupted as soon as the C function has returned.
+        """Return 0 and have this thread interrupted as soon as the C function has returned.
 
         Asking for the interrupt here would raise it here, where it is lost. The result carries a
         token that dies when ctypes drops the result, after the last Python instruction of the
@@ -102,6 +106,7 @@ class Dispatcher:
         result = _Interrupted(0)
         result.token = _Token()
         self._parting = _Parting(result.token, operator.methodcaller("fire"))
+        self._parting.fire = partial(_RAISE_IN, threading.get_ident(), KeyboardInterrupt)
         return result
 
     def catch_strays(self) -> None:
