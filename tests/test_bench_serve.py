@@ -17,6 +17,7 @@ from crossbar.bench import load, open_bench
 from crossbar.bench_instruments import served
 from crossbar.cli import run
 from rehearsals import SERIAL, SERIAL_PLUGGED, keithley, rehearsal, scanned
+from sim_backend.virtual.remote import RemoteBench
 
 pytestmark = pytest.mark.skipif(
     not hasattr(socket, "AF_UNIX"), reason="Python has no Unix sockets here"
@@ -82,6 +83,30 @@ def test_what_a_killed_program_left_on_is_found_and_turned_off(
         with caplog.at_level(logging.WARNING), open_bench(str(bench)):
             pass
         assert "found on" not in caplog.text
+
+
+@pytest.mark.parametrize("told", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("wiring", ["parallel", "switched"])
+def test_a_program_that_is_told_to_end_leaves_every_output_off(
+    wiring: str, told: signal.Signals, tmp_path: Path
+) -> None:
+    bench = written(tmp_path, wiring)
+    options = ["--store", str(tmp_path / "runs.sqlite"), "--figure", str(tmp_path / "moons.png")]
+    with serving(bench), RemoteBench(tmp_path / "bench.sock") as seen:
+        program = subprocess.Popen(
+            [sys.executable, "-c", MAIN, "moons", "--bench", str(bench), *options],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        while seen.state()["supplies"] == [0.0, 0.0] and program.poll() is None:
+            pass
+        began = seen.now
+        while seen.now < began + 3.0 and program.poll() is None:  # in the middle of its work
+            pass
+        program.send_signal(told)
+        assert program.wait(60) == 130
+        state = seen.state()
+    assert (state["waveforms"], state["pins"], state["supplies"]) == ([0.0, 0.0], 0, [0.0, 0.0])
 
 
 def test_the_array_is_the_same_one_each_time_and_the_one_that_would_be_in_this_process(
