@@ -58,9 +58,9 @@ class Addressing:
         own = self.device.conductance(times, (cells.word, cells.bit))
         if len(cells) == 0:
             return own, own
-        if self.ohmic_lines or scheme.floating:
-            return self._observe_circuit(scheme, cells, voltage, own, float(times.max()))
         law, noise = self.device.law, self.device.noise
+        if self.ohmic_lines or scheme.floating or not law.shared:
+            return self._observe_circuit(scheme, cells, voltage, own, float(times.max()))
         f, beside = law.effective(np.array([voltage, voltage * (scheme.word or 0.0)]))
         current, variance = own * f, (noise(own) * f) ** 2
         if beside != 0.0:
@@ -86,7 +86,7 @@ class Addressing:
         """
         G, law = self.device.conductance(now), self.device.law
         squares = self.device.noise(G) ** 2
-        if not self.ohmic_lines:
+        if not self.ohmic_lines and law.shared:
             f = law.effective(levels)
             return f @ G, f**2 @ squares
         current = np.empty((len(levels), self.shape[1]))

@@ -139,7 +139,9 @@ class Circuit:
             voltage = word[:, :, None] - bit[:, None, :]
         else:
             flat = conductances.ravel()
-            voltage = self._cell_voltages(flat, law, terminals, mask).reshape(-1, *self._shape)
+            word_of, bit_of = np.indices(self._shape).reshape(2, -1)
+            own = law.at((word_of, bit_of))
+            voltage = self._cell_voltages(flat, own, terminals, mask).reshape(-1, *self._shape)
         return Solution(voltage, conductances * law.effective(voltage))
 
     def shares(self) -> Array:

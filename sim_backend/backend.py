@@ -219,7 +219,7 @@ class SimulatedBackend:
             if not 0 < value < np.inf:
                 raise LimitError(f"{name} {value} {unit} is not finite and above zero")
         begin, count = self._now, len(asked)
-        seen, conductances = held(self._device, cell, asked, compliance, dwell, begin)
+        seen, f, conductances = held(self._device, cell, asked, compliance, dwell, begin)
         times: Array = begin + dwell * np.arange(1.0, count + 1)
         self._now += dwell * count
         repeated = Cells(np.full(count, cell[0]), np.full(count, cell[1]))
@@ -227,7 +227,6 @@ class SimulatedBackend:
             SCHEMES[self._settings.write_scheme], repeated, seen, np.full(count, dwell), begin
         )
         self._device.disturb(set_dose, reset_dose)
-        f = self._device.law.effective(seen)
         current = self._noisy(conductances * f, (self._device.noise(conductances) * f) ** 2)
         reading = self._readout.measure(current, repeated.bit, self._rng)
         limited = np.where(seen != asked, np.uint8(Flag.COMPLIANCE), np.uint8(0))

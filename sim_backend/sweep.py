@@ -14,8 +14,8 @@ def held(
     compliance: Ampere,
     dwell: Second,
     begin: Second,
-) -> tuple[Array, Array]:
-    """Return the voltage at the cell, V, and its conductance, S, at the end of each dwell.
+) -> tuple[Array, Array, Array]:
+    """Return voltage at the cell, V, its f, V, and its conductance, S, at the end of each dwell.
 
     The points follow each other without a gap, so nothing relaxes between points that switch the
     cell; each draws its own cycle-to-cycle factor.
@@ -36,10 +36,15 @@ def held(
         Bench time of the first point, s.
     """
     at = np.array([cell[0]]), np.array([cell[1]])
-    seen, conductances = np.empty(len(voltages)), np.empty(len(voltages))
+    seen, effective, conductances = (np.empty(len(voltages)) for _ in range(3))
     for k, voltage in enumerate(voltages.tolist()):
         device.hold(cell, voltage, compliance, dwell, begin + k * dwell)
         grown = device.conductance(begin + (k + 1) * dwell, at)
+        law = device.law.at(at)
         conductances[k] = grown[0]
-        seen[k] = limited_voltage(device.law, grown, voltage, compliance)[0]
-    return seen, conductances
+        seen[k] = limited_voltage(law, grown, voltage, compliance)[0]
+        if not law.shared:  # it changes with the state, from point to point
+            effective[k] = law.effective(seen[k : k + 1])[0]
+    if device.law.shared:
+        effective = device.law.effective(seen)
+    return seen, effective, conductances

@@ -17,10 +17,13 @@ Where: TypeAlias = tuple[Indices, Indices] | EllipsisType
 
 
 class Law(Protocol):
-    """A separable I-V law, I = G f(V), with G the small-signal conductance.
+    """An I-V law, I = G f(V), with G the small-signal conductance.
 
-    Separable because then all cells of a line that see one voltage need f only once, and a
-    multiply without line resistance is one matrix product.
+    Where f is `shared`, all cells of a line that see one voltage need it only once, and a multiply
+    without line resistance is one matrix product. Where it is not, each cell has an f of its own,
+    which its state may have a part in: the last axes of voltages are then those of the cells that
+    the law is of, and a law holds for the states from which it was taken. Such a model may state
+    G at a read voltage instead of 0 V; f is then that voltage there, and its slope at 0 V is not 1.
     """
 
     @property
@@ -28,12 +31,27 @@ class Law(Protocol):
         """True where f(V) = V exactly."""
         ...
 
+    @property
+    def shared(self) -> bool:
+        """True if f is the same for all cells, whatever their state."""
+        ...
+
+    def at(self, cells: "Where") -> "Law":
+        """Return the law of these cells, voltages then being shaped like them.
+
+        Parameters
+        ----------
+        cells
+            Word lines and bit lines; a law that is `shared` returns itself.
+        """
+        ...
+
     def effective(self, voltage: Array) -> Array:
         """Return f(V), V: the voltage at which an ohmic G would carry the same current."""
         ...
 
     def slope(self, voltage: Array) -> Array:
-        """Return df/dV, dimensionless; 1 at 0 V."""
+        """Return df/dV, dimensionless; 1 at 0 V unless G is stated at another voltage."""
         ...
 
     def inverse(self, effective: Array) -> Array:
@@ -46,11 +64,11 @@ class Device(Protocol):
 
     @property
     def law(self) -> Law:
-        """The I-V law of every cell."""
+        """The I-V law of every cell, as its state is now."""
         ...
 
     def conductance(self, times: Second | Array, cells: Where = ...) -> Array:
-        """Return small-signal conductances, S, at bench times, with relaxation but no read noise.
+        """Return the G of the law, S, at bench times, with relaxation but no read noise.
 
         Parameters
         ----------

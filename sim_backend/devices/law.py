@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from crossbar.backend import Ampere, Array, Volt
-from sim_backend.devices.device import Law
+from sim_backend.devices.device import Law, Where
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,15 @@ class SinhLaw:
     def linear(self) -> bool:
         """True where f(V) = V exactly."""
         return self.nonlinearity == 0.0
+
+    @property
+    def shared(self) -> bool:
+        """True: one f for all cells."""
+        return True
+
+    def at(self, cells: Where) -> Law:
+        """Return this law."""
+        return self
 
     def effective(self, voltage: Array) -> Array:
         """Return sinh(bV)/b, V."""

@@ -20,7 +20,7 @@ def check(
     Parameters
     ----------
     parameters
-        A dataclass whose fields are all numbers.
+        A dataclass; fields that are no numbers are not checked.
     may_be_zero
         Fields that may be zero; the rest must be above it.
     signed
@@ -34,6 +34,8 @@ def check(
     zero, free = set(may_be_zero), set(signed)
     for field in fields(parameters):
         value = getattr(parameters, field.name)
+        if not isinstance(value, int | float):
+            continue
         if not np.isfinite(value):
             raise BenchError(f"{field.name} = {value} is not finite")
         if field.name in free:

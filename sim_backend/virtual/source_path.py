@@ -112,7 +112,8 @@ class SourcePath:
             return
         cell = int(to.high[0]), int(to.low[0])
         total = abs(self._current(healthy, to, voltage))
-        own = abs(float(rig.device.law.effective(seen[cell]) * healthy[cell]))
+        law = rig.device.law.at((to.high, to.low))
+        own = abs(float(law.effective(seen[to.high, to.low])[0] * healthy[cell]))
         share = min(own / total, 1.0) if total > 0 else 1.0
         rig.device.hold(cell, float(seen[cell]), limit * share, width, start)
         after = rig.healthy(start + width)
