@@ -1,0 +1,1 @@
+"""Figures of merit of a measured memristor: how far it can be used, and how sure that is."""
