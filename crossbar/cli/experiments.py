@@ -11,10 +11,13 @@ import typer
 
 from crossbar.backend import CrossbarError, StoreError
 from crossbar.cli import interrupt
+from crossbar.cli.bench_work import ArrayOption
 from crossbar.cli.options import (
     STORE,
     BenchOption,
+    CsvFolder,
     FigurePath,
+    GuiOption,
     JsonOption,
     SeedOption,
     StoreOption,
@@ -51,6 +54,7 @@ def command(name: str, experiment: Experiment) -> Callable[..., None]:
             ("seed", SeedOption, None),
             ("store", StoreOption, STORE),
             ("figure", FigurePath, Path(f"{name}.png")),
+            *_options(name, experiment),
             ("as_json", JsonOption, False),
         )
     ]
@@ -65,6 +69,18 @@ def command(name: str, experiment: Experiment) -> Callable[..., None]:
     return run
 
 
+def _options(name: str, experiment: Experiment) -> list[tuple[str, Any, Any]]:
+    """Return name, annotation and default of the options that only some experiments have."""
+    found: list[tuple[str, Any, Any]] = []
+    if name != "moons":  # which programs every cell anew
+        found.append(("array", ArrayOption, None))
+    if experiment.write_csv is not None:
+        found.append(("csv", CsvFolder, None))
+    if experiment.window is not None:
+        found.append(("gui", GuiOption, False))
+    return found
+
+
 def run_experiment(
     name: str,
     experiment: Experiment,
@@ -75,15 +91,22 @@ def run_experiment(
     store: Path,
     figure: Path,
     as_json: bool,
+    array: Path | None = None,
+    csv: Path | None = None,
+    gui: bool = False,
 ) -> None:
     """Run an experiment, record it, and show what came out.
 
     What finished before an interrupt is in the record, and is shown, all the same.
     """
-    from crossbar.bench import load
+    from crossbar.bench import load, remembering
     from crossbar.session import session
 
-    opened = session(load(bench), store, experiment=name, settings=asdict(settings), seed=seed)
+    if gui and experiment.window is not None:
+        experiment.window(settings, bench, seed, store)
+        return
+    description = load(bench) if array is None else remembering(load(bench), array)
+    opened = session(description, store, experiment=name, settings=asdict(settings), seed=seed)
     started = time.monotonic()
     interrupted: KeyboardInterrupt | None = None
     number = 0
@@ -102,7 +125,8 @@ def run_experiment(
             raise
         interrupt.arrived()  # what is measured is shown in peace
         interrupted = problem
-    show_experiment(store, number, figure, as_json, seconds=time.monotonic() - started)
+    seconds = time.monotonic() - started
+    show_experiment(store, number, figure, as_json, csv=csv, seconds=seconds)
     if interrupted is not None:
         raise interrupted
 
@@ -117,11 +141,17 @@ def _measured(experiment: Experiment, store: Path, number: int) -> bool:
 
 
 def show_experiment(
-    store: Path, number: int, figure: Path, as_json: bool, *, seconds: float | None = None
+    store: Path,
+    number: int,
+    figure: Path,
+    as_json: bool,
+    *,
+    csv: Path | None = None,
+    seconds: float | None = None,
 ) -> None:
     """Show a recorded run of an experiment: table or JSON, and the figure, from the record alone.
 
-    A run that ended before its first draw on the crossbar has neither, and that is said.
+    A run that ended before anything was measured on the crossbar has neither, and that is said.
 
     Raises
     ------
@@ -140,6 +170,9 @@ def show_experiment(
     measured = experiment.measured(results)
     if measured:
         experiment.draw(run, results, summary, figure)
+    written: list[Path] = []
+    if measured and csv is not None and experiment.write_csv is not None:
+        written = experiment.write_csv(run, results, csv)
     if as_json:
         print_json(
             {
@@ -148,6 +181,7 @@ def show_experiment(
                 "status": run.status,
                 "store": str(store),
                 "figure": str(figure) if measured else None,
+                **({} if csv is None else {"csv": [str(path) for path in written]}),
                 "seed": run.seed,
                 "bench": run.bench,
                 "settings": run.settings,
@@ -158,14 +192,17 @@ def show_experiment(
         return
     if not measured:
         console.print(
-            f"run {run.id} ({run.status}) in {store}: no draw on the crossbar was finished, "
-            "so there is no table and no figure",
+            f"run {run.id} ({run.status}) in {store}: no {experiment.piece} on the crossbar was "
+            "finished, so there is no table and no figure",
             markup=False,
             soft_wrap=True,
         )
         return
     for part in experiment.tables(run, summary):
         console.print(part)
+    files = f", {len(written)} CSV in {csv}" if written else ""
     console.print(
-        f"run {run.id} ({run.status}) in {store}, figure in {figure}", markup=False, soft_wrap=True
+        f"run {run.id} ({run.status}) in {store}, figure in {figure}{files}",
+        markup=False,
+        soft_wrap=True,
     )

@@ -34,6 +34,25 @@ def check_figure(path: Path | None) -> Path | None:
     return path
 
 
+def check_folder(path: Path | None) -> Path | None:
+    """Return a folder that files can be written to, made if it does not exist.
+
+    Raises
+    ------
+    DataError
+        If it is a file, or cannot be made or written to.
+    """
+    if path is None:
+        return None
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise DataError(f"folder {path} cannot be made: {problem}") from problem
+    if not os.access(path, os.W_OK):
+        raise DataError(f"folder {path} may not be written to")
+    return path
+
+
 BenchOption: TypeAlias = Annotated[
     str, typer.Option("--bench", "-b", help="Bench: sim, ideal, virtual, or a TOML file.")
 ]
@@ -65,6 +84,18 @@ FigurePathOrNone: TypeAlias = Annotated[
         help="Where the figure goes (.png, .pdf, .svg); if missing, run-N.png.",
         callback=check_figure,
     ),
+]
+CsvFolder: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        "--csv",
+        metavar="DIR",
+        help="Also write a PyMeasure CSV per cell to this folder.",
+        callback=check_folder,
+    ),
+]
+GuiOption: TypeAlias = Annotated[
+    bool, typer.Option("--gui", help="Measure in PyMeasure's window, with live curves.")
 ]
 
 STORE = Path("crossbar-runs.sqlite")

@@ -6,7 +6,16 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from crossbar.experiments import moons, moons_summary, moons_view
+from crossbar.experiments import (
+    form,
+    form_view,
+    iv,
+    iv_summary,
+    iv_view,
+    moons,
+    moons_summary,
+    moons_view,
+)
 from crossbar.store import Arrays, RunRecord
 
 if TYPE_CHECKING:
@@ -37,6 +46,14 @@ class Experiment:
         What a person reads, from a run and its summary; fits 80 columns.
     draw
         ``draw(run, results, summary, path)``: draws the figure of a record into a file.
+    piece
+        What a record without anything measured lacks.
+    write_csv
+        ``write_csv(run, results, folder)``: writes files for other programs and returns their
+        paths; None if an experiment has none but those of ``xbar runs export``.
+    window
+        ``window(settings, bench, seed, store)``: runs the experiment in a window with live curves;
+        None if it has none.
     """
 
     help: str
@@ -46,6 +63,9 @@ class Experiment:
     measured: Callable[[Results], bool]
     tables: "Callable[[RunRecord, Summary], list[RenderableType]]"
     draw: Callable[[RunRecord, Results, Summary, Path], None]
+    piece: str = "measurement"
+    write_csv: Callable[[RunRecord, Results, Path], list[Path]] | None = None
+    window: Callable[[Any, str, int | None, Path], None] | None = None
 
 
 EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
@@ -58,6 +78,26 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
             measured=moons_summary.measured,
             tables=moons_view.tables,
             draw=moons_view.draw,
+            piece="draw",
+        ),
+        "iv": Experiment(
+            help="Measure I-V curves: staircase cycles of one cell, or of many.",
+            settings=iv.IvSettings,
+            run=iv.run,
+            summarise=iv_summary.summarise,
+            measured=iv_summary.measured,
+            tables=iv_view.tables,
+            draw=iv_view.draw,
+            write_csv=iv_view.write_csv,
+        ),
+        "form": Experiment(
+            help="Form cells: ramps with a read after each pulse, until they conduct.",
+            settings=form.FormSettings,
+            run=form.run,
+            summarise=form_view.summarise,
+            measured=form_view.measured,
+            tables=form_view.tables,
+            draw=form_view.draw,
         ),
     }
 )
