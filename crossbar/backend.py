@@ -382,6 +382,28 @@ class Backend(Protocol):
         """
         ...
 
+    def trace(
+        self, cell: tuple[int, int], voltages: Array, interval: Second, largest: Ampere
+    ) -> Sweep:
+        """Play voltages on one cell as one waveform, and return what flowed: the fast sweep.
+
+        Nothing limits the current while it plays. A bench whose lines have no waveform generator
+        refuses with `LimitError`.
+
+        Parameters
+        ----------
+        cell
+            Word line and bit line.
+        voltages
+            V, shape ``(n,)``, played in order without a pause.
+        interval
+            Time at each, s.
+        largest
+            Largest magnitude of the current that is expected, A: what is beyond may be clipped,
+            and is flagged then.
+        """
+        ...
+
     def wait(self, duration: Second) -> None:
         """Let `duration` seconds of bench time pass with every line at 0 V."""
         ...

@@ -164,31 +164,33 @@ class Guarded:
         BudgetError
             If the sweep would take the cell beyond its stress.
         """
-        if len(cell) != 2:
-            raise LimitError(f"a cell is a word line and a bit line, not {cell!r}")
-        cells = Cells.of([cell])
-        self._check_cells("sweep", cells)
-        where = f"sweep on {_cell(cells, 0)}"
-        limits = self._limits
-        voltages = _numbers(f"{where}: voltages", voltages, (None,))
-        if (k := _first(~(np.abs(voltages) <= limits.voltage))) is not None:
-            raise LimitError(f"{where}, point {k}: {_beyond(voltages[k], limits.voltage, 'V')}")
-        compliance = _number(f"{where}: compliance", compliance)
-        if not 0 < compliance <= limits.current:
-            raise LimitError(
-                f"{where}: compliance {_text(compliance)} A is outside "
-                f"0 A (excluded) to {_text(limits.current)} A"
-            )
-        dwell = _number(f"{where}: dwell", dwell)
-        if not 0 < dwell <= limits.width_max:
-            raise LimitError(
-                f"{where}: dwell {_text(dwell)} s is outside "
-                f"0 s (excluded) to {_text(limits.width_max)} s"
-            )
+        cells, voltages, where = self._checked_points("sweep", cell, voltages)
+        compliance = self._checked_current(f"{where}: compliance", compliance)
+        dwell = self._checked_dwell(f"{where}: dwell", dwell)
         self._charge(cells, np.zeros(1), np.array([np.sum(voltages**2) * dwell]))
         return self._backend.sweep(
             (int(cells.word[0]), int(cells.bit[0])), voltages, compliance, dwell
         )
+
+    def trace(
+        self, cell: tuple[int, int], voltages: Array, interval: Second, largest: Ampere
+    ) -> Sweep:
+        """Play voltages on one cell as one waveform, and return what flowed; it counts as a pulse.
+
+        Raises
+        ------
+        LimitError
+            If the cell, a voltage, the interval or the current is outside the limits, or the bench
+            has no generator on its lines.
+        BudgetError
+            If the waveform would take the cell beyond its pulses or its stress.
+        """
+        cells, voltages, where = self._checked_points("trace", cell, voltages)
+        largest = self._checked_current(f"{where}: largest current", largest)
+        interval = self._checked_dwell(f"{where}: interval", interval)
+        self._charge(cells, np.ones(1), np.array([np.sum(voltages**2) * interval]))
+        at = int(cells.word[0]), int(cells.bit[0])
+        return self._backend.trace(at, voltages, interval, largest)
 
     def wait(self, duration: Second) -> None:
         """Let `duration` seconds of bench time pass with every line at 0 V.
@@ -210,6 +212,39 @@ class Guarded:
     def close(self) -> None:
         """Leave every line at 0 V and disconnected; a second call does nothing."""
         self._backend.close()
+
+    def _checked_points(
+        self, verb: str, cell: tuple[int, int], voltages: Array
+    ) -> tuple[Cells, Array, str]:
+        """Return the cell, the voltages, and how to call the request; or raise `LimitError`."""
+        if len(cell) != 2:
+            raise LimitError(f"a cell is a word line and a bit line, not {cell!r}")
+        cells = Cells.of([cell])
+        self._check_cells(verb, cells)
+        where = f"{verb} on {_cell(cells, 0)}"
+        points = _numbers(f"{where}: voltages", voltages, (None,))
+        limit = self._limits.voltage
+        if (k := _first(~(np.abs(points) <= limit))) is not None:
+            raise LimitError(f"{where}, point {k}: {_beyond(points[k], limit, 'V')}")
+        return cells, points, where
+
+    def _checked_current(self, what: str, current: Ampere) -> Ampere:
+        current = _number(what, current)
+        if not 0 < current <= self._limits.current:
+            raise LimitError(
+                f"{what} {_text(current)} A is outside "
+                f"0 A (excluded) to {_text(self._limits.current)} A"
+            )
+        return current
+
+    def _checked_dwell(self, what: str, dwell: Second) -> Second:
+        dwell = _number(what, dwell)
+        if not 0 < dwell <= self._limits.width_max:
+            raise LimitError(
+                f"{what} {_text(dwell)} s is outside "
+                f"0 s (excluded) to {_text(self._limits.width_max)} s"
+            )
+        return dwell
 
     def _read_voltage(self, what: str, voltage: Volt) -> Volt:
         voltage = _number(what, voltage)

@@ -115,15 +115,22 @@ class Recorded:
         """
         asked = {"cell": cell, "voltages": voltages, "compliance": compliance, "dwell": dwell}
         return self._call(
-            "sweep",
-            asked,
-            lambda: self._backend.sweep(cell, voltages, compliance, dwell),
-            lambda swept: {
-                "voltage": swept.voltage,
-                "current": swept.current,
-                "time": swept.time,
-                "flags": swept.flags,
-            },
+            "sweep", asked, lambda: self._backend.sweep(cell, voltages, compliance, dwell), _swept
+        )
+
+    def trace(
+        self, cell: tuple[int, int], voltages: Array, interval: Second, largest: Ampere
+    ) -> Sweep:
+        """Play voltages on one cell as one waveform, and return what flowed.
+
+        Raises
+        ------
+        StoreError
+            If the call could not be recorded before it, or its answer after it.
+        """
+        asked = {"cell": cell, "voltages": voltages, "interval": interval, "largest": largest}
+        return self._call(
+            "trace", asked, lambda: self._backend.trace(cell, voltages, interval, largest), _swept
         )
 
     def wait(self, duration: Second) -> None:
@@ -192,6 +199,15 @@ class Recorded:
 
 def _reading(reading: Reading) -> dict[str, ArrayLike]:
     return {"current": reading.current, "flags": reading.flags}
+
+
+def _swept(swept: Sweep) -> dict[str, ArrayLike]:
+    return {
+        "voltage": swept.voltage,
+        "current": swept.current,
+        "time": swept.time,
+        "flags": swept.flags,
+    }
 
 
 def _nothing(_: None) -> dict[str, ArrayLike]:

@@ -23,7 +23,13 @@ from crossbar.backend import (
 )
 from instruments import selfcheck
 from instruments.analog_discovery import AnalogDiscovery
-from instruments.requests import checked_inputs, checked_pulses, checked_read, checked_sweep
+from instruments.requests import (
+    checked_inputs,
+    checked_pulses,
+    checked_read,
+    checked_sweep,
+    checked_trace,
+)
 from instruments.settings import HardwareSettings, assumed
 from instruments.timing import Monotonic, Timer
 from instruments.wiring import Wiring
@@ -190,6 +196,21 @@ class HardwareBackend:
         self._check_open()
         points = checked_sweep(cell, voltages, compliance, dwell, self._shape, self._limits)
         swept = self._perform(self._wiring.sweep, cell, points, compliance, dwell)
+        return Sweep(swept.voltage, swept.current, swept.time - self._start, swept.flags)
+
+    def trace(
+        self, cell: tuple[int, int], voltages: Array, interval: Second, largest: Ampere
+    ) -> Sweep:
+        """Play voltages on one cell as one waveform, and return what flowed.
+
+        Raises
+        ------
+        LimitError
+            If anything is outside the limits or not a number, or the wiring cannot play it.
+        """
+        self._check_open()
+        points = checked_trace(cell, voltages, interval, largest, self._shape, self._limits)
+        swept = self._perform(self._wiring.trace, cell, points, interval, largest)
         return Sweep(swept.voltage, swept.current, swept.time - self._start, swept.flags)
 
     def wait(self, duration: Second) -> None:

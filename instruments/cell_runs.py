@@ -13,6 +13,7 @@ from instruments.selectors import Selector
 from instruments.settings import SenseTable
 from instruments.slots import Slots
 from instruments.staircase import Point
+from instruments.trace import Trace
 
 W1, W2 = 0, 1
 """Channels of the waveform generators."""
@@ -126,6 +127,31 @@ class CellRuns:
         self._check(means[0], np.array([0.0, voltage]))
         return means
 
+    def trace(
+        self,
+        plan: Trace,
+        pair: tuple[int, int],
+        voltages: Array,
+        bias: Array | None,
+        *,
+        low_gain: bool,
+    ) -> tuple[Array, Array]:
+        """Play a waveform on one cell, and on the rails if they have one, at one gain.
+
+        Returns
+        -------
+        tuple of Array
+            V: W1 and the amplifier's output in the lead, shape ``(2,)``, and at each point, shape
+            ``(2, points)``.
+        """
+        patterns = {**self._selector.select(*pair), self._gain: _STEADY[low_gain]}
+        largest = float(np.abs(voltages).max(initial=0.0))
+        watched = self._span if largest <= FINE_PART * self._span / 2 else WIDE
+        waveforms = plan.drive(voltages), None if bias is None else plan.drive(bias)
+        lead, points = plan.cut(self._triggered(patterns, waveforms, plan, watched))
+        self._check(points[0], voltages)
+        return lead, points
+
     def _scan_part(self, slots: Slots) -> Array:
         """Run slots that share a run."""
         ad2, scan = self._ad2, Scan(len(slots), self._steps, self._fastest)
@@ -153,7 +179,7 @@ class CellRuns:
         self,
         patterns: Mapping[int, Pattern],
         waveforms: tuple[Array, Array | None],
-        plan: PulseRead | Point,
+        plan: PulseRead | Point | Trace,
         watched: Volt,
     ) -> Array:
         """Play waveforms with patterns that follow W1; return the record of both scope inputs.

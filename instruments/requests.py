@@ -63,6 +63,27 @@ def checked_sweep(
     return points
 
 
+def checked_trace(
+    cell: tuple[int, int],
+    voltages: Array,
+    interval: Second,
+    largest: Ampere,
+    shape: tuple[int, int],
+    limits: Limits,
+) -> Array:
+    """Return the points of a waveform, or raise `LimitError` if anything is outside the limits."""
+    Cells.of([cell]).check(shape)
+    points = _row("voltages", voltages, np.size(voltages))
+    _inside("voltage of a waveform", points, limits.voltage)
+    if not 0 < largest <= limits.current:
+        raise LimitError(f"current {largest} A is outside 0 A (excluded) to {limits.current:g} A")
+    if not 0 < interval <= limits.width_max:
+        raise LimitError(
+            f"interval {interval} s is outside 0 s (excluded) to {limits.width_max:g} s"
+        )
+    return points
+
+
 def _row(name: str, values: Array, count: int) -> Array:
     array = np.asarray(values, dtype=np.float64)
     if array.shape != (count,):

@@ -65,6 +65,12 @@ class Wiring(Protocol):
         """As `crossbar.backend.Backend.sweep`; times are those of the timer."""
         ...
 
+    def trace(
+        self, cell: tuple[int, int], voltages: Array, interval: Second, largest: Ampere
+    ) -> Sweep:
+        """As `crossbar.backend.Backend.trace`; times are those of the timer."""
+        ...
+
     def describe(self) -> Mapping[str, object]:
         """Return read_scheme, write_scheme, instruments and assumed, in plain values."""
         ...

@@ -13,6 +13,7 @@ from crossbar.backend import (
     Cells,
     Flag,
     Indices,
+    LimitError,
     Limits,
     Reading,
     Second,
@@ -194,6 +195,20 @@ class ParallelWiring:
             flags[k] = point.flags | (Flag.COMPLIANCE if lowered else 0)
         driven = np.array([point.voltage for point in points])
         return Sweep(driven, np.array([point.current for point in points]), times, flags)
+
+    def trace(
+        self, cell: tuple[int, int], voltages: Array, interval: Second, largest: Ampere
+    ) -> Sweep:
+        """Refuse: DACs that take words over SPI play no waveforms.
+
+        Raises
+        ------
+        LimitError
+            Always.
+        """
+        raise LimitError(
+            "the lines of the wiring 'parallel' have no waveform generator; a staircase works"
+        )
 
     def describe(self) -> Mapping[str, object]:
         """Return what is particular to this wiring, in plain values."""

@@ -219,6 +219,19 @@ class SwitchedWiring:
             return self._keithley.sweep(pair, voltages, compliance, dwell)
         return self._sweep.sweep(pair, cell[1], voltages, compliance, dwell)
 
+    def trace(
+        self, cell: tuple[int, int], voltages: Array, interval: Second, largest: Ampere
+    ) -> Sweep:
+        """Play a waveform on one cell; unselected lines follow it as the write scheme says.
+
+        Raises
+        ------
+        LimitError
+            If the waveform does not fit the instrument, or is too fast for the amplifier.
+        """
+        pair = int(self._words[cell[0]]), int(self._bits[cell[1]])
+        return self._sweep.trace(pair, cell[1], voltages, interval, largest)
+
     def describe(self) -> Mapping[str, object]:
         """Return what is particular to this wiring, in plain values."""
         identity = self._ad2.identity

@@ -29,6 +29,9 @@ from sim_backend.schemes import SCHEMES
 from sim_backend.settings import SimulationSettings
 from sim_backend.sweep import held
 
+UNLIMITED: Ampere = 1.0
+"""More than any cell carries."""
+
 
 class SimulatedBackend:
     """A bench without hardware, with its own clock; see `crossbar.backend.Backend` for the verbs.
@@ -231,6 +234,25 @@ class SimulatedBackend:
         reading = self._readout.measure(current, repeated.bit, self._rng)
         limited = np.where(seen != asked, np.uint8(Flag.COMPLIANCE), np.uint8(0))
         return Sweep(seen, reading.current, times, reading.flags | limited)
+
+    def trace(
+        self, cell: tuple[int, int], voltages: Array, interval: Second, largest: Ampere
+    ) -> Sweep:
+        """Play voltages on one cell without a pause and without compliance, and measure at each.
+
+        What a bench's amplifier does to fast waveforms, bandwidth above all, is not simulated.
+
+        Raises
+        ------
+        LimitError
+            As `sweep`.
+        """
+        if not 0 < largest < np.inf:
+            raise LimitError(f"largest current {largest} A is not finite and above zero")
+        swept = self.sweep(cell, voltages, UNLIMITED, interval)
+        beyond = np.abs(swept.current) > largest
+        flags = np.where(beyond, swept.flags | np.uint8(Flag.CLIPPED), swept.flags)
+        return replace(swept, current=np.clip(swept.current, -largest, largest), flags=flags)
 
     def wait(self, duration: Second) -> None:
         """Let simulated time pass; it costs none.

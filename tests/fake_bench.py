@@ -75,6 +75,11 @@ class FakeBench:
         time = dwell * np.arange(1.0, len(voltages) + 1)
         return Sweep(voltages, current, time.astype(np.float64), flags)
 
+    def trace(
+        self, cell: tuple[int, int], voltages: Array, interval: float, largest: float
+    ) -> Sweep:
+        return self.sweep(cell, voltages, largest, interval)
+
     def wait(self, duration: float) -> None:
         self.waited += duration
 

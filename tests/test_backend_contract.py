@@ -13,12 +13,22 @@ from typing import TypeAlias
 import numpy as np
 import pytest
 
-from crossbar.backend import Array, Backend, Cells, ClosedError, Flag, LimitError, Reading
+from crossbar.backend import (
+    Array,
+    Backend,
+    Cells,
+    ClosedError,
+    Flag,
+    LimitError,
+    Reading,
+    Sweep,
+)
 from crossbar.bench import Bench, Description, load, open_bench
 from crossbar.recorder import Recorded
 from crossbar.store import Store
 
 PULSE = 1e-4  # s: the width of the pulses, where the limits allow it
+BRIEF = 1e-4  # s: the dwell at a point of a curve that is to leave a cell as it is
 Two: TypeAlias = tuple[tuple[int, int], tuple[int, int]]
 
 VARIANTS = {
@@ -235,6 +245,68 @@ def test_compliance_bounds_a_sweep_and_is_flagged(bench: Bench, pulsed: Two) -> 
     # Gain and offset of the current meter are part of what it reads.
     assert abs(held.current[-1]) <= compliance * 1.03 + 1e-7
     assert abs(held.voltage[-1]) < abs(free.voltage[-1])
+
+
+def slope(seen: Sweep, asked: Array, top: float) -> float:
+    """Return the conductance between the ends of a curve, free of offsets, S."""
+    high, low = asked > 0.8 * top, asked < -0.8 * top
+    current = seen.current[high].mean() - seen.current[low].mean()
+    return float(current / (seen.voltage[high].mean() - seen.voltage[low].mean()))
+
+
+@pytest.fixture
+def traced(bench: Bench, pulsed: Two) -> tuple[Array, Sweep, Sweep]:
+    """A triangle of small voltages, what it gave, and what a staircase of the same gave."""
+    backend, top = bench.backend, bench.programming.cell.read_voltage
+    ramp = np.linspace(0, top, 50)
+    asked = np.concatenate([ramp, ramp[::-1], -ramp, -ramp[::-1]])
+    seen = backend.read(Cells.of([pulsed[0]] * 8), top).current
+    expected = 4 * float(np.abs(seen).max()) + 1e-6
+    # Briefly: a long stay at a read voltage may count as a write, after which a cell relaxes.
+    try:
+        fast = backend.trace(pulsed[0], asked, BRIEF, min(expected, backend.limits.current))
+    except LimitError as refusal:
+        pytest.skip(f"this bench says that it has no waveforms: {refusal}")
+    stairs = backend.sweep(pulsed[0], asked, backend.limits.current, BRIEF)
+    return asked, fast, stairs
+
+
+def test_a_waveform_gives_the_current_of_a_staircase(
+    bench: Bench, traced: tuple[Array, Sweep, Sweep]
+) -> None:
+    asked, fast, stairs = traced
+    top = bench.programming.cell.read_voltage
+    assert fast.voltage.shape == fast.current.shape == fast.time.shape == fast.flags.shape
+    assert np.allclose(fast.voltage, asked, atol=0.02 * top + 5e-3)
+    assert np.allclose(np.diff(fast.time), BRIEF, rtol=0.01)
+    assert slope(fast, asked, top) == pytest.approx(slope(stairs, asked, top), rel=0.05, abs=5e-8)
+
+
+def test_what_a_waveform_drives_beyond_the_range_is_flagged(
+    bench: Bench, traced: tuple[Array, Sweep, Sweep], pulsed: Two
+) -> None:
+    """The bench need not clip, but a number at the end of a range must not pass for a current."""
+    asked, fast, _ = traced
+    again = bench.backend.trace(pulsed[0], asked, BRIEF, float(np.abs(fast.current).max()) / 2)
+    odd = ~np.isclose(again.current, fast.current, rtol=0.2, atol=3e-7)
+    assert np.all((again.flags[odd] & Flag.CLIPPED) != 0)
+
+
+def test_a_waveform_that_is_none_is_refused(bench: Bench, pulsed: Two) -> None:
+    backend = bench.backend
+    good, current = np.zeros(200), backend.limits.current
+    for voltages, interval, largest in (
+        (np.full(200, np.nan), 2e-4, current),
+        (np.full(200, 1e3), 2e-4, current),
+        (good, np.nan, current),
+        (good, -1.0, current),
+        (good, 2e-4, np.inf),
+        (good, 2e-4, 0.0),
+    ):
+        with pytest.raises(LimitError):
+            backend.trace(pulsed[0], voltages, interval, largest)
+    with pytest.raises(LimitError):
+        backend.trace((backend.shape[0], 0), good, 2e-4, current)
 
 
 def test_waiting_moves_the_bench_clock(backend: Backend) -> None:

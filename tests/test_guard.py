@@ -66,6 +66,12 @@ class Bench:
         reading = self._answer("sweep", voltages.shape)
         return Sweep(voltages, reading.current, np.zeros(voltages.shape), reading.flags)
 
+    def trace(
+        self, cell: tuple[int, int], voltages: Array, interval: Second, largest: Ampere
+    ) -> Sweep:
+        reading = self._answer("trace", voltages.shape)
+        return Sweep(voltages, reading.current, np.zeros(voltages.shape), reading.flags)
+
     def wait(self, duration: Second) -> None:
         self.driven.append("wait")
         self.now += duration
@@ -175,10 +181,30 @@ REFUSED: dict[str, tuple[Callable[[Guarded], object], str]] = {
     "dwell zero": (lambda g: sweep(g, [0], dwell=0.0), "dwell 0 s"),
     "dwell long": (lambda g: sweep(g, [0], dwell=0.02), r"dwell 0\.02 s is outside"),
     "dwell nan": (lambda g: sweep(g, [0], dwell=np.nan), "dwell nan s"),
+    "trace voltage": (lambda g: trace(g, [0, 1, 2]), r"trace .*point 2: 2 V is outside"),
+    "trace nan": (lambda g: trace(g, [0, np.nan]), "point 1: nan V"),
+    "trace of nowhere": (lambda g: trace(g, [0], cell=(3, 10)), r"cell \(3, 10\)"),
+    "trace current": (
+        lambda g: trace(g, [0], largest=2e-3),
+        r"largest current 0\.002 A is outside",
+    ),
+    "trace current nan": (lambda g: trace(g, [0], largest=np.nan), "largest current nan A"),
+    "trace interval": (lambda g: trace(g, [0], interval=0.02), r"interval 0\.02 s is outside"),
+    "trace interval zero": (lambda g: trace(g, [0], interval=0.0), "interval 0 s"),
     "wait negative": (lambda g: g.wait(-1.0), "-1 s"),
     "wait nan": (lambda g: g.wait(np.nan), "nan s"),
     "wait inf": (lambda g: g.wait(np.inf), "inf s"),
 }
+
+
+def trace(
+    guarded: Guarded,
+    voltages: list[float],
+    cell: tuple[int, int] = (3, 4),
+    interval: float = 1e-3,
+    largest: float = 1e-4,
+) -> Sweep:
+    return guarded.trace(cell, np.asarray(voltages, dtype=float), interval, largest)
 
 
 def sweep(
@@ -213,9 +239,10 @@ def test_guard_accepts_what_is_exactly_at_the_limits(sign: int) -> None:
     pulse_one(guarded, 0.1, width=1e-2)
     guarded.drive(np.full((3, 10), sign * 0.25))
     guarded.sweep((0, 0), np.array([0.1, sign * 0.1]), 1e-3, 1e-2)
+    guarded.trace((0, 0), np.array([0.1, sign * 0.1]), 1e-2, 1e-3)
     guarded.wait(0.0)
     guarded.close()
-    assert bench.driven == ["read", "pulse", "pulse", "drive", "sweep", "wait", "close"]
+    assert bench.driven == ["read", "pulse", "pulse", "drive", "sweep", "trace", "wait", "close"]
 
 
 def test_guard_takes_nothing_for_an_empty_call() -> None:
@@ -303,6 +330,17 @@ def test_guard_charges_sweeps_to_the_same_stress() -> None:
     with pytest.raises(BudgetError, match=r"cell \(3, 4\): stress"):
         sweep(guarded, [1.0], dwell=1e-3)
     assert bench.driven == ["sweep"]
+
+
+def test_guard_charges_a_waveform_as_a_pulse_and_by_its_stress() -> None:
+    bench = Bench()
+    guarded = Guarded(bench, LIMITS)
+    trace(guarded, [0.0, 0.5, -0.5], interval=1e-3)
+    assert guarded.stress[3, 4] == pytest.approx(0.5e-3)
+    assert guarded.pulses[3, 4] == 1
+    with pytest.raises(BudgetError, match=r"cell \(3, 4\): stress"):
+        trace(guarded, [1.0], interval=1e-3)
+    assert bench.driven == ["trace"]
 
 
 @pytest.mark.parametrize("verb", ["pulse", "sweep"])

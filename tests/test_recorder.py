@@ -69,6 +69,12 @@ class Bench:
             reading.flags,
         )
 
+    def trace(
+        self, cell: tuple[int, int], voltages: Array, interval: Second, largest: Ampere
+    ) -> Sweep:
+        reading = self._answer("trace", voltages.shape)
+        return Sweep(voltages * 0.98, reading.current, np.ones(voltages.shape), reading.flags)
+
     def wait(self, duration: Second) -> None:
         self._answer("wait", ())
 
@@ -241,8 +247,19 @@ REQUESTS: dict[str, Callable[[Backend], object]] = {
     "read": lambda bench: bench.read(ONE, 0.1),
     "drive": lambda bench: bench.drive(np.zeros((1, 3))),
     "sweep": lambda bench: bench.sweep((0, 0), np.zeros(1), 1e-4, 1.0),
+    "trace": lambda bench: bench.trace((0, 0), np.zeros(1), 1e-4, 1e-6),
     "wait": lambda bench: bench.wait(1.0),
 }
+
+
+def test_a_waveform_is_recorded_with_what_was_asked_and_answered(run: Run) -> None:
+    Recorded(Bench(), run).trace((2, 3), np.array([0.0, 1.0]), 1e-4, 1e-6)
+    (call,) = calls(run)
+    asked = {"cell": [2, 3], "voltages": [0, 1], "interval": 1e-4, "largest": 1e-6}
+    assert call.verb == "trace"
+    assert {name: np.asarray(call.asked[name]).tolist() for name in asked} == asked
+    assert call.answered is not None
+    assert call.answered["voltage"].tolist() == [0, 0.98]
 
 
 @pytest.mark.parametrize("verb", REQUESTS)
