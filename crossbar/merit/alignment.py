@@ -123,7 +123,8 @@ def _usable(curve: Curve, on: Mask, v_floor: Volt) -> tuple[Mask, dict[str, int]
     reasons = {
         "without a current": ~np.isfinite(current),
         "at the current limit": limited(curve),
-        f"below {v_floor:g} V": (np.abs(voltage) < v_floor) | (voltage == 0),
+        f"below {v_floor:g} V" if v_floor > 0 else "at 0 V": (np.abs(voltage) < v_floor)
+        | (voltage == 0),
         "of no positive conductance": ~(current * np.sign(voltage) > 0),
     }
     left, count = on.copy(), Counter[str]()

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import pairwise
 from types import MappingProxyType
 
 import numpy as np
 
-from crossbar.backend import Array, DataError, Indices, Volt
+from crossbar.backend import Array, DataError, Indices, Mask, Volt
 from crossbar.curves.measured import Curve
 
 BRANCHES: Mapping[str, int] = MappingProxyType(
@@ -91,7 +92,7 @@ def branches(curve: Curve) -> Indices:
 def cycle_slices(curve: Curve) -> list[slice]:
     """Return where the points of each cycle are."""
     edges = np.searchsorted(curve.cycle, np.arange(curve.cycles + 1)).tolist()
-    return [slice(a, b) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    return [slice(a, b) for a, b in pairwise(edges)]
 
 
 def split(curve: Curve, *, keep_incomplete: bool = False) -> Curve:
@@ -144,7 +145,7 @@ def check_moves(curve: Curve) -> None:
         )
 
 
-def _starts(voltage: Array) -> tuple[Indices, Array, str]:
+def _starts(voltage: Array) -> tuple[Indices, Mask, str]:
     """Return the first point of each cycle, whether it is whole, and what has to be said."""
     reach = float(np.ptp(voltage))
     corner = turns(voltage)
@@ -152,12 +153,12 @@ def _starts(voltage: Array) -> tuple[Indices, Array, str]:
     ends = (0.0, float(voltage.min()), float(voltage.max()))
     regular = min(abs(float(voltage[0]) - end) for end in ends) <= near
     edges = [0, *corner.tolist(), len(voltage) - 1]
-    way = [1 if voltage[b] >= voltage[a] else -1 for a, b in zip(edges, edges[1:], strict=False)]
+    way = [1 if voltage[b] >= voltage[a] else -1 for a, b in pairwise(edges)]
     level = float(voltage[0]) if regular else min(max(0.0, ends[1]), ends[2])
     sense = way[0] if regular else 1
     passages = (
         _passage(voltage, a, b, level, sense)
-        for a, b, direction in zip(edges, edges[1:], way, strict=False)
+        for (a, b), direction in zip(pairwise(edges), way, strict=True)
         if direction == sense and (a > 0 or (not regular and voltage[a] < level))
     )
     # What does not leave the level any more is the end of a cycle, not the beginning of one.
@@ -191,7 +192,5 @@ def _complete(voltage: Array, starts: Indices, level: Volt, near: Volt) -> bool:
     last = voltage[starts[-1] :]
     if len(last) < 3 or len(turns(last)) == 0 or abs(last[-1] - level) > 2 * near:
         return False
-    others = [
-        float(np.ptp(voltage[a:b])) for a, b in zip(starts[:-1], starts[1:], strict=True) if b > a
-    ]
+    others = [float(np.ptp(voltage[a:b])) for a, b in pairwise(starts.tolist())]
     return not others or float(np.ptp(last)) >= SHORT * float(np.median(others))

@@ -67,7 +67,7 @@ def whole_cycles(conductance: Array) -> tuple[float, float, int]:
 
     The safe end: points that follow each other on a branch do move together.
     """
-    cycles, points = conductance.shape
+    cycles = len(conductance)
     squares, divisor, _ = corrected(conductance)
     return squares * (cycles - 1) / divisor, cycles - 1, cycles - 1
 
