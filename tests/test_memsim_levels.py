@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -7,9 +8,9 @@ from scipy import stats
 from torch import Tensor, nn
 
 from crossbar.backend import DataError
-from crossbar.memsim import DeviceProfile
+from crossbar.memsim import DeviceProfile, levels
 from crossbar.memsim.levels import AT_ONCE, Metric, sweep
-from crossbar.memsim.perturb import Perturbation, perturb
+from crossbar.memsim.perturb import Perturbation, parameter_sets, perturb
 from crossbar.merit.usability import DEFAULT_FORM
 from memsim_devices import noisy, short
 from memsim_modules import contents, made, same
@@ -49,6 +50,25 @@ def test_draws_are_those_of_perturb_in_turn() -> None:
         alone = [float(metric(perturb(module, short(sigma=0.3), rng))) for _ in range(repeats)]
     result = sweep(module, [short(sigma=0.3)], metric, repeats, seed=7)
     np.testing.assert_allclose(result.values[0], alone, rtol=1e-6)
+
+
+def test_draws_of_a_module_with_large_outputs_are_taken_fewer_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    module, inputs = made("mlp")  # 6 inputs to 4 units: 24 numbers, more than its 17 parameters
+    taken = []
+    original = parameter_sets
+
+    def noted(*arguments: Any) -> dict[str, Tensor]:
+        taken.append(arguments[3])
+        return original(*arguments)
+
+    whole = sweep(module, [0.7], squared(inputs), 7, seed=0)
+    monkeypatch.setattr(levels, "parameter_sets", noted)
+    monkeypatch.setattr(levels, "NUMBERS_AT_ONCE", 3 * 24)
+    parts = sweep(module, [0.7], squared(inputs), 7, seed=0)
+    assert taken == [3, 3, 1]
+    np.testing.assert_allclose(parts.values, whole.values, rtol=1e-6)
 
 
 def test_a_result_has_mean_spread_and_what_made_it() -> None:

@@ -4,12 +4,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from crossbar.backend import DataError
+from crossbar.memsim import DeviceProfile
+from crossbar.memsim.out_of_range import SPANS
 from crossbar.memsim.perturb import ORDERS, Perturbation, outputs, parameter_sets, perturb
 from memsim_devices import noisy, short
-from memsim_modules import MODULES, contents, made, same
+from memsim_modules import MODULES, Tied, contents, made, same
 
 DRAWS = 20_000
 
@@ -18,10 +22,10 @@ def rng(seed: int = 0) -> np.random.Generator:
     return np.random.default_rng(seed)
 
 
-def one_matrix(weights: list[float]) -> nn.Linear:
-    linear = nn.Linear(len(weights), 1, bias=False)
+def one_matrix(weights: list[float], dtype: torch.dtype = torch.float32) -> nn.Linear:
+    linear = nn.Linear(len(weights), 1, bias=False, dtype=dtype)
     with torch.no_grad():
-        linear.weight.copy_(torch.tensor([weights]))
+        linear.weight.copy_(torch.tensor([weights], dtype=dtype))
     return linear
 
 
@@ -51,6 +55,34 @@ def test_weights_out_of_range_become_what_was_worked_out_by_hand(
 def test_a_device_with_every_level_and_no_spread_changes_nothing(name: str, order: str) -> None:
     module, _ = made(name)
     assert same(contents(module), perturb(module, short(l_min=5), rng(), order=order))
+
+
+@given(
+    st.lists(st.floats(1e-6, 1e-4), min_size=1, max_size=12),
+    st.data(),
+    st.lists(st.floats(-8, 8), min_size=1, max_size=20),
+    st.sampled_from(SPANS),
+)
+def test_the_mapping_is_the_formula_weight_by_weight(
+    curve: list[float], data: st.DataObject, asked: list[float], span: str
+) -> None:
+    k0 = data.draw(st.integers(0, len(curve) - 1))
+    k1 = data.draw(st.integers(k0, len(curve) - 1))
+    l_min = data.draw(st.integers(1, 20))
+    length = k1 - k0 + 1
+    rho = max(0.0, 1 - length / l_min)
+    profile = DeviceProfile("any", tuple(curve), k0, k1, length, l_min, rho, 0.0, 0.0)
+    ends = [curve[k0], curve[k1]] if span == "segment" else curve
+    low, high = min(ends), max(ends)
+    w_max = max(abs(w) for w in asked) or 1.0
+    expected = []
+    for w in asked:
+        n = k0 + round(abs(w) / w_max * (l_min - 1))
+        G_x = curve[min(n, len(curve) - 1)]
+        part = (G_x - low) / (high - low) if high > low else float(G_x > low)
+        expected.append(w if n <= k1 else np.sign(w) * w_max * min(max(part, 0.0), 1.0))
+    found = weight(perturb(one_matrix(asked, torch.float64), profile, rng(), span=span))
+    np.testing.assert_allclose(found[0].numpy(), expected, rtol=1e-12)
 
 
 def test_zero_stays_zero_and_signs_stay() -> None:
@@ -195,7 +227,8 @@ def test_parameters_that_are_no_floats_are_left_alone() -> None:
 
 def test_tied_weights_stay_tied_and_are_drawn_once() -> None:
     module, _ = made("embedding with tied weights")
-    perturbed: Any = perturb(module, noisy(0.3), rng())
+    perturbed = perturb(module, noisy(0.3), rng())
+    assert isinstance(perturbed, Tied)
     assert perturbed.embedding.weight is perturbed.output.weight
     factor = perturbed.output.weight.detach() / module.state_dict()["output.weight"]
     drawn = np.exp(0.3 * rng().standard_normal((5, 3)))
@@ -219,6 +252,23 @@ def test_dtypes_are_kept(dtype: torch.dtype, order: str) -> None:
     perturbed = perturb(module, short(l_min=300, sigma=0.1), rng(), order=order)
     assert {parameter.dtype for parameter in perturbed.parameters()} == {dtype}
     assert all(torch.isfinite(parameter).all() for parameter in perturbed.parameters())
+
+
+def test_the_layout_in_memory_is_kept() -> None:
+    module = nn.Conv2d(3, 4, 3).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    perturbed = perturb(module, short(sigma=0.1), rng())
+    assert perturbed.weight.stride() == module.weight.stride()
+    assert not perturbed.weight.is_contiguous()
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_a_module_stays_on_its_processor_and_draws_the_same_numbers_there() -> None:
+    module, _ = made("mlp")
+    there = perturb(module.cuda(), short(sigma=0.3), rng())
+    assert all(parameter.is_cuda for parameter in there.parameters())
+    here = contents(perturb(module.cpu(), short(sigma=0.3), rng()))
+    for name, values in contents(there.cpu()).items():
+        torch.testing.assert_close(values, here[name])
 
 
 def test_the_same_seed_gives_the_same_numbers_and_another_others() -> None:

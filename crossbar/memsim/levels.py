@@ -1,7 +1,7 @@
 """A network on many draws of many devices: what a usability is worth in accuracy."""
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -31,7 +31,8 @@ AT_ONCE = 64
 """Draws evaluated together at most: more gain nothing, and fill the processor's cache."""
 
 NUMBERS_AT_ONCE = 2**24
-"""Perturbed parameters kept at once at most, 64 MiB in single precision."""
+"""In all perturbed parameters together and in the largest output of a layer, over the draws that
+are evaluated together: 64 MiB in single precision."""
 
 
 def sweep(
@@ -85,10 +86,12 @@ def sweep(
     )
     looped, values = "", []
     with torch.no_grad(), _own_chance(seed):
-        unperturbed = _number(metric(copied(model)))
+        unperturbed, numbers = _as_it_is(model, metric)
+        size = max(1, min(AT_ONCE, NUMBERS_AT_ONCE // max(numbers, count(model, how))))
         for profile in profiles:
             if not looped:
-                looped, found = _together(model, profile, metric, repeats, seed, how)
+                portions = _portions(repeats, size)
+                looped, found = _together(model, profile, metric, portions, seed, how)
             if looped:
                 found = _one_by_one(model, profile, metric, repeats, seed, how)
             values.append(found)
@@ -120,7 +123,7 @@ def _together(
     model: Module,
     profile: DeviceProfile,
     metric: Metric,
-    repeats: int,
+    portions: Iterable[int],
     seed: int,
     how: Perturbation,
 ) -> tuple[str, Array]:
@@ -129,7 +132,7 @@ def _together(
     measured = _Measured(copied(model), metric)
     forward = torch.vmap(lambda sets: functional_call(measured, sets, ()))
     found = []
-    for draws in _portions(repeats, count(model, how)):
+    for draws in portions:
         sets = parameter_sets(model, profile, rng, draws, how)
         try:
             part = forward({f"model.{name}": values for name, values in sets.items()})
@@ -157,11 +160,23 @@ def _one_by_one(
     )
 
 
-def _portions(repeats: int, parameters: int) -> Iterator[int]:
+def _portions(repeats: int, size: int) -> Iterator[int]:
     """Yield how many draws to evaluate together, until all are."""
-    size = max(1, min(AT_ONCE, NUMBERS_AT_ONCE // max(parameters, 1)))
     for start in range(0, repeats, size):
         yield min(size, repeats - start)
+
+
+def _as_it_is(model: Module, metric: Metric) -> tuple[float, int]:
+    """Return the metric of the network itself, and how many numbers its largest output has."""
+    copy, sizes = copied(model), [1]
+
+    def note_size(module: Module, inputs: object, output: object) -> None:
+        if isinstance(output, Tensor):
+            sizes.append(output.numel())
+
+    for module in copy.modules():
+        module.register_forward_hook(note_size)
+    return _number(metric(copy)), max(sizes)
 
 
 def _first_sentence(problem: Exception) -> str:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 import torch
@@ -21,6 +21,7 @@ ORDERS = ("map then drift", "drift then map")
 """A weight is written before it drifts; the other order is there to be compared with."""
 
 Include: TypeAlias = Callable[[str, Parameter], bool]
+_Model = TypeVar("_Model", bound=Module)
 
 
 def everything(name: str, parameter: Parameter) -> bool:
@@ -83,7 +84,7 @@ class Perturbation:
 
 
 def perturb(
-    model: Module,
+    model: _Model,
     profile: DeviceProfile,
     rng: np.random.Generator,
     *,
@@ -91,12 +92,13 @@ def perturb(
     perturb_bias: bool = True,
     order: str = "map then drift",
     span: str = "segment",
-) -> Module:
+) -> _Model:
     """Return a copy of a module with its parameters as one device of the profile would hold them.
 
-    Weights that ask for levels beyond the operative segment become what `out_of_range` says; then
-    each is multiplied by ``exp(N(0, sigma_ub^2))``. That keeps the sign and the median, not the
-    mean, which grows by ``exp(sigma_ub^2 / 2)``. Zero stays zero.
+    Each parameter is one matrix, with a largest weight of its own. Weights that ask for levels
+    beyond the operative segment become what `out_of_range` says; then each is multiplied by
+    ``exp(N(0, sigma_ub^2))``. That keeps the sign and the median, not the mean, which grows by
+    ``exp(sigma_ub^2 / 2)``. Zero stays zero.
 
     Parameters
     ----------
@@ -126,8 +128,8 @@ def perturb(
 
 
 def perturbed_copy(
-    model: Module, profile: DeviceProfile, rng: np.random.Generator, how: Perturbation
-) -> Module:
+    model: _Model, profile: DeviceProfile, rng: np.random.Generator, how: Perturbation
+) -> _Model:
     """Return what `perturb` returns, with the options in one value."""
     sets = parameter_sets(model, profile, rng, 1, how)
     copy = copied(model)
@@ -213,7 +215,7 @@ def outputs(model: Module, sets: dict[str, Tensor], *inputs: Tensor) -> Tensor:
     return result
 
 
-def copied(model: Module) -> Module:
+def copied(model: _Model) -> _Model:
     """Return a copy that shares nothing with a module, without its gradients.
 
     Raises

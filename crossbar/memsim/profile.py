@@ -7,8 +7,10 @@ from typing import Self
 import numpy as np
 
 from crossbar.backend import DataError
-from crossbar.memsim.from_merit import sigma_by, usability_by
+from crossbar.curves.measured import Curve, PulseTable
+from crossbar.memsim.from_merit import numbers_of, sigma_by, usability_by
 from crossbar.memsim.profile_file import read_profile, write_profile
+from crossbar.merit.device import Merit, MeritSettings, merit, merit_of_pulses
 from crossbar.merit.usability import DEFAULT_FORM
 
 IDEAL_LEVELS = 32
@@ -99,6 +101,53 @@ class DeviceProfile:
                 f"{self.l_min} are wanted"
             )
         self.usability()  # refuses a form that there is not
+
+    @classmethod
+    def from_iv(cls, curve: Curve, settings: MeritSettings | None = None) -> Self:
+        """Return the profile of a device whose I-V cycles were measured.
+
+        Parameters
+        ----------
+        curve
+            Of one device, two cycles at least.
+        settings
+            How the figures of merit are found; None takes the defaults.
+
+        Raises
+        ------
+        DataError
+            If they cannot be found, or there is no spread between cycles.
+        """
+        return cls.from_merit(merit(curve, settings))
+
+    @classmethod
+    def from_pulses(cls, table: PulseTable, settings: MeritSettings | None = None) -> Self:
+        """Return the profile of a device whose conductance was measured after each pulse.
+
+        Parameters
+        ----------
+        table
+            Of one device, two cycles at least.
+        settings
+            How the figures of merit are found; None takes the defaults.
+
+        Raises
+        ------
+        DataError
+            If they cannot be found, or there is no spread between cycles.
+        """
+        return cls.from_merit(merit_of_pulses(table, settings))
+
+    @classmethod
+    def from_merit(cls, found: Merit) -> Self:
+        """Return the profile of a device whose figures of merit are known.
+
+        Raises
+        ------
+        DataError
+            If there is no spread between cycles.
+        """
+        return cls(**numbers_of(found))
 
     @staticmethod
     def at(
