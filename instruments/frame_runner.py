@@ -123,6 +123,8 @@ class FrameRunner:
         Array
             Amplifier outputs, V, shape ``(2, frames * slots, bit_lines)``: high gain, low gain.
         """
+        if len(sent) == 1:
+            return self._once(prepared, frames.encode(sent, prepared.sources).tobytes())
         seen = []
         for begin in range(0, len(sent), CHUNK):
             octets = frames.encode(sent[begin : begin + CHUNK], prepared.sources)
@@ -136,7 +138,7 @@ class FrameRunner:
         record = self._ad2.recorded_run(
             prepared.patterns, data, prepared.acquisition, prepared.duration
         )
-        averaged: Array = record.ravel()[prepared.taps] @ prepared.weights
+        averaged: Array = record.take(prepared.taps) @ prepared.weights
         return averaged
 
     def _data(self, prepared: Prepared, octets: bytes) -> dict[int, Pattern]:

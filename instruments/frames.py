@@ -99,13 +99,13 @@ class Layout:
     def sources(self) -> Indices:
         """Return which bit of the words each cell of the data pin shows, shape ``(cells,)``.
 
-        Bits count through words of 32, the highest first; a cell that belongs to no word shows the
-        first, which is 0: an LTC2668's word has 24.
+        Bits count through words of 64, the lowest first; a cell that belongs to no word shows the
+        63rd, which is 0: an LTC2668's word has 24.
         """
-        source = np.zeros(self.cells, dtype=np.intp)
+        source = np.full(self.cells, 63, dtype=np.intp)
         first = self.word_cells()
         for bit in range(ltc2668.BITS):
-            source[first + bit] = np.arange(len(first)) * 32 + 32 - ltc2668.BITS + bit
+            source[first + bit] = np.arange(len(first)) * 64 + ltc2668.BITS - 1 - bit
         return source
 
     def select(self, target: int) -> Levels:
@@ -159,6 +159,6 @@ def encode(sent: Codes, sources: Indices) -> NDArray[np.uint8]:
 
     The first cell is in the lowest place.
     """
-    octets = np.ascontiguousarray(sent, dtype=">u4").view(np.uint8)
-    bits = np.unpackbits(octets, axis=1)
+    octets = np.ascontiguousarray(sent, dtype="<i8").view(np.uint8)
+    bits = np.unpackbits(octets, axis=1, bitorder="little")
     return np.packbits(bits.take(sources, axis=1), axis=1, bitorder="little")

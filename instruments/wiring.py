@@ -97,7 +97,9 @@ class Sensing:
         self._zero: Array = -calibration.offsets(bit_lines) * gain
         self._largest = sense.largest
 
-    def reading(self, high: Array, low: Array, bit: Indices | slice) -> Reading:
+    def reading(
+        self, high: Array, low: Array, bit: Indices | slice, shift: Array | Volt = 0.0
+    ) -> Reading:
         """Return the current of the high gain, or of the low one where the high one is clipped.
 
         Parameters
@@ -106,6 +108,8 @@ class Sensing:
             Amplifier output at each gain, V, same shape.
         bit
             Bit line of each along the last axis; ``slice(None)`` if these are all in order.
+        shift
+            Added to `low`, V; by bit line.
         """
         largest = self._largest
         current = high * self._slope[0, bit]
@@ -113,7 +117,7 @@ class Sensing:
         beyond = np.abs(high) >= largest
         flags = np.zeros(current.shape, dtype=np.uint8)
         if beyond.any():
-            at_low = low * self._slope[1, bit] + self._zero[1, bit]
+            at_low = (low + shift) * self._slope[1, bit] + self._zero[1, bit]
             current = np.where(beyond, at_low, current)
             flags[beyond & (np.abs(low) >= largest)] = Flag.CLIPPED
         return Reading(current, flags)

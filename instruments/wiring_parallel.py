@@ -116,7 +116,7 @@ class ParallelWiring:
         codes[: len(lines)] = ltc2668.code(voltage, self._wiring.span)
         sent = read_words(prepared.layout, channels, codes.reshape(channels.shape))
         high, low = self._runner.run(prepared, sent)[:, slot, cells.bit]
-        return self._sensing.reading(high, low + self._shift[cells.bit], cells.bit)
+        return self._sensing.reading(high, low, cells.bit, self._shift[cells.bit])
 
     def drive(self, voltages: Array) -> Reading:
         """Return the bit-line currents for each vector of word-line voltages."""
@@ -156,7 +156,7 @@ class ParallelWiring:
             seen = self._runner.run(prepared, filled.reshape(-1, filled.shape[1] * filled.shape[2]))
             place = np.arange(run.stop - run.start), cells.bit[run]
             high[run], low[run] = seen[0][place], seen[1][place]
-        return self._sensing.reading(high, low + self._shift[cells.bit], cells.bit)
+        return self._sensing.reading(high, low, cells.bit, self._shift[cells.bit])
 
     def sweep(
         self, cell: tuple[int, int], voltages: Array, compliance: Ampere, dwell: Second
@@ -257,7 +257,7 @@ class ParallelWiring:
     def _multiply(self, codes: Codes, words: int) -> Reading:
         """Return the bit-line currents for each row of word-line codes."""
         high, low = self._seen(codes, words)
-        return self._sensing.reading(high, low + self._shift, slice(None))
+        return self._sensing.reading(high, low, slice(None), self._shift)
 
     def _seen(self, codes: Codes, words: int) -> Array:
         """Return amplifier outputs for each row of codes, V, ``(2, n, bit_lines)``."""

@@ -25,7 +25,7 @@ def windows(layout: Layout) -> list[slice]:
 
 
 def test_bits_come_highest_first_and_the_first_cell_is_in_the_lowest_place() -> None:
-    packed = encode(np.array([[0x800002], [0x000101]]), np.arange(8, 32))
+    packed = encode(np.array([[0x800002], [0x000101]]), np.arange(23, -1, -1))
     assert packed.tolist() == [[0x01, 0, 0x40], [0, 0x80, 0x80]]
 
 
