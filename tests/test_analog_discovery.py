@@ -1,3 +1,4 @@
+import ctypes
 import logging
 from collections.abc import Callable
 
@@ -92,6 +93,10 @@ def test_what_is_found_on_is_reported(
 
 
 def test_missing_library_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: str) -> None:
+        raise OSError(f"{name}: cannot open shared object file: No such file or directory")
+
+    monkeypatch.setattr(ctypes.cdll, "LoadLibrary", missing)
     with pytest.raises(InstrumentError, match="install Digilent's WaveForms"):
         AnalogDiscovery().open()
 
