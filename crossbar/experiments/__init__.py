@@ -7,6 +7,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from crossbar.experiments import (
+    endurance,
+    endurance_view,
     form,
     form_view,
     iv,
@@ -15,6 +17,10 @@ from crossbar.experiments import (
     moons,
     moons_summary,
     moons_view,
+    retention,
+    retention_view,
+    seek,
+    seek_view,
 )
 from crossbar.store import Arrays, RunRecord
 
@@ -98,6 +104,33 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
             measured=form_view.measured,
             tables=form_view.tables,
             draw=form_view.draw,
+        ),
+        "seek": Experiment(
+            help="Seek the smallest amplitudes that SET and RESET a cell.",
+            settings=seek.SeekSettings,
+            run=seek.run,
+            summarise=seek_view.summarise,
+            measured=seek_view.measured,
+            tables=seek_view.tables,
+            draw=seek_view.draw,
+        ),
+        "retention": Experiment(
+            help="Read cells again and again while they are left alone.",
+            settings=retention.RetentionSettings,
+            run=retention.run,
+            summarise=retention_view.summarise,
+            measured=retention_view.measured,
+            tables=retention_view.tables,
+            draw=retention_view.draw,
+        ),
+        "endurance": Experiment(
+            help="SET and RESET cells until the window closes or the cycles end.",
+            settings=endurance.EnduranceSettings,
+            run=endurance.run,
+            summarise=endurance_view.summarise,
+            measured=endurance_view.measured,
+            tables=endurance_view.tables,
+            draw=endurance_view.draw,
         ),
     }
 )

@@ -15,11 +15,11 @@ def positive(settings: Any, *names: str) -> None:
             raise DataError(f"{option(name)} {value:g} is not a finite number above 0")
 
 
-def at_least(settings: Any, **least: int) -> None:
+def at_least(settings: Any, **least: float) -> None:
     """Raise `DataError` unless these settings are at least so much."""
     for name, value in least.items():
-        if not getattr(settings, name) >= value:
-            raise DataError(f"{option(name)} {getattr(settings, name)} is below {value}")
+        if not value <= getattr(settings, name) < np.inf:
+            raise DataError(f"{option(name)} {getattr(settings, name)} is not {value} or more")
 
 
 def one_of(settings: Any, name: str, known: Any) -> None:

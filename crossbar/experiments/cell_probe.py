@@ -70,22 +70,26 @@ class Probe:
 
     def look(self, cells: Cells) -> tuple[Array, Array, Flags]:
         """Return conductances, S, their standard errors, S, and flags, one per cell."""
-        readings = [self.backend.read(cells, self._voltage) for _ in range(self._reads)]
-        values = np.array([self.conductances(cells, reading.current) for reading in readings])
+        # All in one call: a bench takes them in as few acquisitions as it can.
+        again = Cells(np.tile(cells.word, self._reads), np.tile(cells.bit, self._reads))
+        reading = self.backend.read(again, self._voltage)
+        values = self.conductances(again, reading.current).reshape(self._reads, len(cells))
         error = (
             values.std(axis=0, ddof=1) / np.sqrt(self._reads)
             if self._reads > 1
             else np.full(len(cells), np.nan)
         )
-        flags = np.bitwise_or.reduce([reading.flags for reading in readings], axis=0)
+        flags = np.bitwise_or.reduce(reading.flags.reshape(self._reads, len(cells)), axis=0)
         return values.mean(axis=0), error, flags
 
-    def pulse(self, cell: tuple[int, int], voltage: Volt, width: Second) -> Seen:
-        """Apply one pulse and return what its verify read says."""
-        cells = Cells.of([cell])
-        reading = self.backend.pulse(cells, np.array([voltage]), np.array([width]), self._voltage)
+    def pulse(self, cell: tuple[int, int], voltage: Volt, width: Second, count: int = 1) -> Seen:
+        """Apply equal pulses and return what the verify read of the last one says."""
+        cells = Cells.of([cell] * count)
+        reading = self.backend.pulse(
+            cells, np.full(count, voltage), np.full(count, width), self._voltage
+        )
         conductance = self.conductances(cells, reading.current)
-        return Seen(float(conductance[0]), float("nan"), int(reading.flags[0]))
+        return Seen(float(conductance[-1]), float("nan"), int(reading.flags[-1]))
 
     def conductances(self, cells: Cells, current: Array) -> Array:
         """Return the conductances, S, that read currents, A, mean."""

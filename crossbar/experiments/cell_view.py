@@ -40,7 +40,7 @@ def table(title: str, columns: Iterable[str], caption: str) -> Table:
     """Return an empty table: a first column of names, then numbers."""
     made = Table(title=title, title_justify="left", caption=caption, caption_justify="left")
     for k, name in enumerate(columns):
-        made.add_column(name, justify="right" if k else "left", no_wrap=k == 0)
+        made.add_column(name, justify="right" if k else "left", no_wrap=True)
     return made
 
 

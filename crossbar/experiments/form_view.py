@@ -21,14 +21,22 @@ from crossbar.experiments.cell_view import (
 from crossbar.experiments.form import Formed
 from crossbar.store import Arrays, RunRecord
 
-REASONS = {
-    Formed.ALREADY: "conducted as much before",
-    Formed.CONDUCTANCE: "reached the conductance",
-    Formed.CURRENT: "reached the current",
-    Formed.GAVE_UP: "gave up: ramps ended",
-    Formed.BUDGET: "gave up: budget used up",
+WORDS = {
+    Formed.ALREADY: "not needed",
+    Formed.CONDUCTANCE: "formed",
+    Formed.CURRENT: "formed, current",
+    Formed.GAVE_UP: "gave up",
+    Formed.BUDGET: "gave up, budget",
 }
-"""What is said of each outcome."""
+"""What a table says of each outcome."""
+REASONS = {
+    Formed.ALREADY: "conducted as much before the first pulse",
+    Formed.CONDUCTANCE: "reached the conductance",
+    Formed.CURRENT: "a step carried the current",
+    Formed.GAVE_UP: "the longest ramp ended below the conductance",
+    Formed.BUDGET: "its pulses or its stress are used up, as the bench's limits have them",
+}
+"""Why forming a cell ended."""
 
 
 def measured(results: Mapping[str, Arrays]) -> bool:
@@ -76,23 +84,28 @@ def tables(run: RunRecord, summary: dict[str, Any]) -> list[RenderableType]:
     shown = table(
         title(run, summary),
         ("cell", "pulses", "last (V)", "width (s)", "before (µS)", "after (µS)", "outcome"),
-        "last, width: the last pulse or step that was applied",
+        "last, width: the last pulse or step that was applied; not needed: conducted as much "
+        "before; gave up: the longest ramp ended below the conductance, or the bench's budget "
+        "for the cell did",
     )
     for row in summary["rows"][:ROWS]:
         shown.add_row(
             *(cell_name(row["cell"]), str(row["pulses"]), number(row["voltage_V"])),
             *(number(row["width_s"]), number(row["before_S"], MICRO)),
-            *(number(row["after_S"], MICRO), row["reason"]),
+            *(number(row["after_S"], MICRO), WORDS[Formed[row["outcome"].upper()]]),
         )
     notes = []
     if len(summary["rows"]) > ROWS:
         notes.append(f"the first {ROWS} of {summary['cells']} cells; --json has all of them")
     if summary["cells"] > 1:
-        counts = ", ".join(f"{name} {n}" for name, n in summary["outcomes"].items())
+        counts = ", ".join(
+            f"{WORDS[Formed[name.upper()]]} {n}" for name, n in summary["outcomes"].items()
+        )
         found = summary["form_voltage_V"]
+        ends = f"{number(found['min'])} to {number(found['max'])} V"
         notes.append(
-            f"{counts}; voltage that formed: median {number(found['median'])} V, "
-            f"{number(found['min'])} to {number(found['max'])} V"
+            counts
+            + (f"; formed at {ends}, median {number(found['median'])} V" if found["n"] else "")
         )
     return [shown, Text("\n".join([*notes, provenance_note(run)]))]
 
