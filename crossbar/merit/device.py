@@ -21,7 +21,7 @@ from crossbar.merit.usability import (
     usability,
 )
 
-TOGETHER = 0.3
+TOGETHER = 0.2
 """Correlation between the points of a cycle from which on it has to be said: see `spread`."""
 
 
@@ -278,11 +278,11 @@ def _of_steps(G: Array, settings: MeritSettings, *, positive: bool) -> tuple[str
         )
     elif cycles < 2:
         notes.append("one cycle says nothing about the spread between cycles: no usability")
-    elif settings.spread != "cycles" and (alike := togetherness(G)) > TOGETHER:
-        safe = spread(G, "cycles", settings.confidence).bound
+    elif settings.spread != "correlated" and (alike := togetherness(G)) > TOGETHER:
+        safe = spread(G, "correlated", settings.confidence).bound
         notes.append(
-            f"points of a cycle deviate together (correlation {alike:.2f}), the bound takes them "
-            f"for independent; if they were one, it would be {safe:.3g}"
+            f"points of a cycle deviate together (correlation {alike:.2f}), and the bound takes "
+            f"them for independent; it is {safe:.3g} by the form that does not"
         )
     return tuple(notes)
 

@@ -38,10 +38,10 @@ class Spread:
     confidence: float
     cycles: int
     points: int
-    dof: int
+    dof: float
 
 
-def paper(conductance: Array) -> tuple[float, float, int]:
+def paper(conductance: Array) -> tuple[float, float, float]:
     """Return sum of squares, the number sigma divides it by, and the bound's degrees of freedom.
 
     As the paper's text reads: deviations from the arithmetic mean of the same cycles, counted as
@@ -51,29 +51,40 @@ def paper(conductance: Array) -> tuple[float, float, int]:
     return _squares(conductance, np.log(conductance.mean(axis=0))), n, n
 
 
-def corrected(conductance: Array) -> tuple[float, float, int]:
+def corrected(conductance: Array) -> tuple[float, float, float]:
     """Return the same with what estimating the means costs: one degree of freedom per point.
 
     Deviations are from the geometric mean, and sigma is unbiased (of its square). Exact where
-    points of a cycle deviate independently of each other.
+    points of a cycle deviate independently of each other; too low where they do not.
     """
     cycles, points = conductance.shape
     dof = cycles * points - points
     return _squares(conductance, np.log(conductance).mean(axis=0)), dof, dof
 
 
-def whole_cycles(conductance: Array) -> tuple[float, float, int]:
-    """Return the same for cycles whose points all deviate together: one number per cycle.
+def correlated(conductance: Array) -> tuple[float, float, float]:
+    """Return the same with the degrees of freedom that correlated points have, as estimated.
 
-    The safe end: points that follow each other on a branch do move together.
+    Neighbours on a branch deviate together, and K of them count as (tr S)^2 / tr S^2 for the
+    covariance S between points. Few cycles make that smaller than it is, so the bound is rather
+    too high: 92 % to 100 % in simulations of independent to almost equal deviations.
+
+    References
+    ----------
+    Satterthwaite, Biometrics Bulletin 2 (1946) 110, for the sum of dependent squares.
     """
-    cycles = len(conductance)
+    cycles, points = conductance.shape
     squares, divisor, _ = corrected(conductance)
-    return squares * (cycles - 1) / divisor, cycles - 1, cycles - 1
+    deviation = np.log(conductance)
+    deviation = deviation - deviation.mean(axis=0)
+    # tr S^2 from products between cycles: c by c instead of k by k.
+    product = float(((deviation @ deviation.T) ** 2).sum())
+    effective = squares**2 / product if product > 0 else float(points)
+    return squares, divisor, (cycles - 1) * min(max(effective, 1.0), float(points))
 
 
-SPREADS: Mapping[str, Callable[[Array], tuple[float, float, int]]] = MappingProxyType(
-    {"corrected": corrected, "paper": paper, "cycles": whole_cycles}
+SPREADS: Mapping[str, Callable[[Array], tuple[float, float, float]]] = MappingProxyType(
+    {"corrected": corrected, "paper": paper, "correlated": correlated}
 )
 
 
@@ -112,7 +123,7 @@ def spread(conductance: Array, form: str = "corrected", confidence: float = CONF
     squares, divisor, dof = SPREADS[form](conductance)
     sigma = float(np.sqrt(squares / divisor))
     # chdtri inverts the upper tail: chi2.ppf(1 - confidence, dof), without scipy.stats' import.
-    bound = float(np.sqrt(squares / chdtri(dof, confidence)))
+    bound = float(np.sqrt(squares / divisor * dof / chdtri(dof, confidence)))
     return Spread(sigma, bound, form, confidence, cycles, points, dof)
 
 
