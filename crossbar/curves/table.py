@@ -1,0 +1,287 @@
+"""A table of numbers, out of text of any layout or of a sheet: names, columns, what is above."""
+
+import csv
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from crossbar.backend import Array, DataError
+from crossbar.curves.units import UNITS, beside_number, plain
+
+Row = Sequence[str]
+
+_MISSING = frozenset(
+    {"", "nan", "na", "n/a", "#n/a", "null", "none", "-", "--", "---", "#div/0!", "overflow"}
+)
+_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eEdD][-+]?\d+)?|[-+]?inf(inity)?", re.IGNORECASE)
+_DECIMAL_COMMA = re.compile(r"[-+]?\d*,\d+([eEdD][-+]?\d+)?")
+_WHOLE = re.compile(r"[-+]?\d+")
+_AFTER_COMMA = re.compile(r"\d+([eE][-+]?\d+)?")
+_COMMENT = re.compile(r"^\s*(#|%|//|!)+\s*")
+_SEPARATORS = ("\t", ";", ",", " ")  # in the order in which they are preferred
+_SEEN = 400  # lines from which the separator is found
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Table:
+    """The rows of numbers of one file or sheet.
+
+    Parameters
+    ----------
+    where
+        The file, or the file and the sheet, for errors.
+    names
+        Of the columns; empty where there is no header.
+    columns
+        The cells of each, as they were written.
+    above
+        Rows above the header.
+    notes
+        What has to be known: decimal commas, lines left out.
+    decimal_comma
+        Whether numbers are written with a comma.
+    """
+
+    where: str
+    names: tuple[str, ...]
+    columns: tuple[tuple[str, ...], ...]
+    above: tuple[tuple[str, ...], ...] = ()
+    notes: tuple[str, ...] = ()
+    decimal_comma: bool = False
+
+    def __len__(self) -> int:
+        return len(self.columns[0])
+
+    @property
+    def headed(self) -> bool:
+        """Whether any column has a name."""
+        return any(self.names)
+
+    def numbers(self, index: int) -> Array:
+        """Return a column as numbers, NaN where there is none."""
+        cells = self.columns[index]
+        if not self.decimal_comma:
+            try:
+                return np.array(cells, dtype=np.float64)
+            except ValueError:  # a missing one, or an exponent of FORTRAN's, below
+                pass
+        return np.array([_value(cell, self.decimal_comma) for cell in cells])
+
+    def words(self, index: int) -> tuple[str, ...]:
+        """Return a column as text."""
+        return tuple(cell.strip() for cell in self.columns[index])
+
+
+def text_table(text: str, where: str) -> Table:
+    """Return the table in a text, whatever separates its columns.
+
+    Raises
+    ------
+    DataError
+        If there are no rows of numbers, only one column, units beside the numbers, or commas that
+        may be decimal ones or may separate columns.
+    """
+    lines = [line for line in re.split(r"\r\n|\r|\n", text) if line.strip()]
+    separator, decimal_comma = _layout(lines)
+    if separator == " ":
+        rows: list[list[str]] = [line.split() for line in lines]
+    else:
+        try:
+            rows = list(csv.reader(lines, delimiter=separator))
+        except csv.Error as problem:
+            raise DataError(f"{where}: not a table: {problem}") from problem
+    table = build(rows, where, decimal_comma=decimal_comma, header=lambda k: _split_names(lines[k]))
+    if separator == "," and _ambiguous(table):
+        raise DataError(
+            f"{where}: commas may be decimal commas or separate columns here; write numbers with "
+            "points, or put ';' or tabs between the columns"
+        )
+    note = ("decimal commas read as points",) if decimal_comma else ()
+    return replace(table, notes=note + table.notes)
+
+
+def build(
+    rows: Sequence[Row],
+    where: str,
+    *,
+    decimal_comma: bool = False,
+    header: Callable[[int], list[str]] | None = None,
+) -> Table:
+    """Return the table that rows of cells hold.
+
+    Parameters
+    ----------
+    rows
+        Cells as text, empty where there is nothing.
+    where
+        The file, or the file and the sheet, for errors.
+    decimal_comma
+        Whether numbers are written with a comma.
+    header
+        Splits the row of this number into names by another rule, where its cells do not fit.
+
+    Raises
+    ------
+    DataError
+        If there are no rows of numbers, only one column, or units beside the numbers.
+    """
+    kinds = [tuple(_kind(cell, decimal_comma) for cell in row) for row in rows]
+    width, numeric = _shape(kinds, rows, where)
+    if width < 2:
+        raise DataError(f"{where}: there is only one column; an I-V file has two or more")
+    data = [
+        k
+        for k, kind in enumerate(kinds)
+        if len(kind) == width
+        and "n" in kind
+        and all(kind[j] != "w" for j in range(width) if numeric[j])
+    ]
+    _refuse_mixed(rows, kinds, width, where)
+    first = data[0]
+    names, depth, note = _names(rows, first, width, header)
+    repeated = [k for k in range(first, len(rows)) if depth and rows[k] == rows[first - depth]]
+    skipped = len(rows) - first - len(data) - len(repeated)
+    notes = [] if note is None else [note]
+    if repeated:
+        notes.append(f"the header stands {len(repeated) + 1} times; the rows are read as one table")
+    if skipped:
+        notes.append(f"{skipped} lines left out that are not rows of {width} numbers")
+    keep = [j for j in range(width) if names[j] or any(rows[k][j].strip() for k in data)]
+    return Table(
+        where=where,
+        names=tuple(names[j] for j in keep),
+        columns=tuple(tuple(rows[k][j] for k in data) for j in keep),
+        above=tuple(tuple(row) for row in rows[: first - depth]),
+        notes=tuple(notes),
+        decimal_comma=decimal_comma,
+    )
+
+
+def _value(cell: str, decimal_comma: bool) -> float:
+    cell = cell.strip()
+    if decimal_comma:
+        cell = cell.replace(",", ".")
+    try:
+        return float(cell)
+    except ValueError:
+        fortran = cell.lower().replace("d", "e")
+        return float(fortran) if _NUMBER.fullmatch(fortran) else float("nan")
+
+
+def _kind(cell: str, decimal_comma: bool) -> str:
+    """Return n for a number, m for a missing one, w for words."""
+    try:
+        # Most cells are plain numbers: this is the fast way to know. NaN does not equal itself.
+        if (value := float(cell)) == value and "_" not in cell:
+            return "n"
+    except ValueError:
+        pass
+    cell = cell.strip()
+    if _NUMBER.fullmatch(cell) or (decimal_comma and _DECIMAL_COMMA.fullmatch(cell)):
+        return "n"
+    return "m" if cell.lower() in _MISSING else "w"
+
+
+def _layout(lines: list[str]) -> tuple[str, bool]:
+    """Return the separator that makes the most numbers of the lines, and if commas are decimal."""
+    body = [line for line in lines if not _COMMENT.match(line)][-_SEEN:]
+
+    def score(separator: str) -> float:
+        points = 0.0
+        for line in body:
+            cells = line.split() if separator == " " else line.split(separator)
+            commas = separator != ","
+            numbers = sum(_kind(cell, commas) == "n" for cell in cells)
+            points += numbers / len(cells) if len(cells) > 1 else 0.0
+        return points
+
+    best = max(_SEPARATORS, key=score)
+    if best == ",":
+        return best, False
+    cells = [
+        c.strip() for line in body for c in (line.split() if best == " " else line.split(best))
+    ]
+    return best, any(_DECIMAL_COMMA.fullmatch(cell) for cell in cells)
+
+
+def _ambiguous(table: Table) -> bool:
+    """Return whether the columns of a comma separated table may be halves of numbers."""
+    halves = list(zip(table.columns[::2], table.columns[1::2], strict=False))
+    if len(table.columns) % 2 or len(table.columns) == len([n for n in table.names if n]):
+        return False
+    whole = all(_WHOLE.fullmatch(cell.strip()) for before, _ in halves for cell in before)
+    after = all(_AFTER_COMMA.fullmatch(cell.strip()) for _, after in halves for cell in after)
+    return whole and after
+
+
+def _shape(kinds: list[tuple[str, ...]], rows: Sequence[Row], where: str) -> tuple[int, list[bool]]:
+    """Return how many columns the rows of numbers have, and which of them are of numbers."""
+    widths = Counter(len(kind) for kind in kinds if "n" in kind)
+    if not widths:
+        unit = next((u for row in rows for cell in row if (u := beside_number(cell))), None)
+        if unit is not None:
+            raise DataError(
+                f"{where}: units stand beside the numbers ({unit!r}); state them in the header"
+            )
+        raise DataError(f"{where}: there are no rows of numbers")
+    width = max(widths, key=lambda w: (widths[w], w))
+    counts = [Counter(kind[j] for kind in kinds if len(kind) == width) for j in range(width)]
+    return width, [count["n"] >= count["w"] for count in counts]
+
+
+def _refuse_mixed(
+    rows: Sequence[Row], kinds: list[tuple[str, ...]], width: int, where: str
+) -> None:
+    for number, (row, kind) in enumerate(zip(rows, kinds, strict=True), start=1):
+        if len(kind) != width or "w" not in kind:
+            continue
+        beside = [cell for cell, what in zip(row, kind, strict=True) if what == "w"]
+        if any(beside_number(cell) for cell in beside) and ("n" in kind or len(beside) == width):
+            raise DataError(
+                f"{where}: mixed units: row {number} says {beside[0].strip()!r} where other rows "
+                "have plain numbers; state one unit in the header"
+            )
+
+
+def _names(
+    rows: Sequence[Row], first: int, width: int, header: Callable[[int], list[str]] | None
+) -> tuple[list[str], int, str | None]:
+    """Return the columns' names, how many rows they take, and a note if they do not fit."""
+    nothing = [""] * width
+    if first == 0:
+        return nothing, 0, None
+    row = list(rows[first - 1])
+    if len(row) != width and header is not None:
+        row = header(first - 1)
+    if len(row) != width:
+        words = sum(_kind(cell, False) == "w" for cell in row)
+        fits = words < 2 or len(rows[first - 1]) == 1
+        note = f"the line above names {len(row)} columns, the rows have {width}; names not used"
+        return nothing, 0, None if fits else note
+    if any(_kind(cell, False) == "n" for cell in row) or not any(cell.strip() for cell in row):
+        return nothing, 0, None
+    row = [_COMMENT.sub("", cell).strip() for cell in row]
+    if first > 1 and all(_is_unit(cell) for cell in row) and len(rows[first - 2]) == width:
+        names = [_COMMENT.sub("", cell).strip() for cell in rows[first - 2]]
+        if all(names) and not any(_kind(cell, False) == "n" for cell in names):
+            units = [cell.strip("()[] ") for cell in row]
+            pairs = zip(names, units, strict=True)
+            return [f"{name} ({unit})" if unit else name for name, unit in pairs], 2, None
+    return row, 1, None
+
+
+def _is_unit(cell: str) -> bool:
+    bare = cell.strip("()[] ")
+    return not bare or any(plain(bare) in units for units in UNITS.values())
+
+
+def _split_names(line: str) -> list[str]:
+    """Return the names in a header whose separator is not that of the rows."""
+    bare = _COMMENT.sub("", line).strip()
+    for separator in ("\t", ";", ","):
+        if separator in bare:
+            return [name.strip() for name in bare.split(separator)]
+    return re.sub(r"\s+([(\[])", r"\1", bare).split()
