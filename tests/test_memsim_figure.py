@@ -36,9 +36,18 @@ def test_a_figure_says_what_made_it() -> None:
     below = str(figure.get_supxlabel())
     for words in ("a note", "9 draws", "seed 3", "standard deviation", "95 %"):
         assert words in below
-    legend = figure.axes[0].get_legend()
-    assert legend is not None
-    assert {text.get_text() for text in legend.get_texts()} == {"erm", "chance"}
+    assert {text.get_text() for text in figure.legends[0].get_texts()} == {"erm", "chance"}
+
+
+def test_devices_that_lost_a_part_of_their_range_are_ringed_and_not_joined() -> None:
+    lossy = replace(result(), profiles=(short(), *result().profiles[1:]))
+    figure = levels_figure({"erm": lossy}, "a network")
+    lines = [line for line in figure.axes[0].lines if line.get_marker() == "o"]
+    joined = [line for line in lines if line.get_linestyle() == "-"]
+    np.testing.assert_allclose(np.asarray(joined[0].get_xdata()), [1.0, 0.8])
+    ringed = next(line for line in lines if line.get_markerfacecolor() == "none")
+    np.testing.assert_allclose(np.asarray(ringed.get_xdata()), [short().usability()])
+    assert any("rho above 0" in text.get_text() for text in figure.legends[0].get_texts())
 
 
 def test_sigma_is_written_above_only_where_it_alone_makes_the_level() -> None:

@@ -34,7 +34,8 @@ def levels_figure(
     """Return the metric of one or more networks against the usability of their devices.
 
     Each level is drawn as its mean with the standard deviation over the draws as bars and their
-    middle 95 % as a band; the network as it is, as a dashed line.
+    middle 95 % as a band, or as a thin line where levels are not joined: they are where rho is 0.
+    The network as it is, is a dashed line.
 
     Parameters
     ----------
@@ -74,7 +75,7 @@ def levels_figure(
         # Ideal devices first, as one reads: to the right they get worse.
         axes.invert_xaxis()
         _sigma_axis(axes, list(sweeps.values()))
-        axes.legend(loc="best", fontsize=8)
+        figure.legend(loc="outside upper right", ncols=4, fontsize=8)
         figure.supxlabel(_note(sweeps, note), fontsize=7, color=QUIET)
     return figure
 
@@ -88,14 +89,20 @@ def _draw(
     x = sweep.usability[order] - aside
     mean, sd = scale * sweep.mean[order], scale * np.nan_to_num(sweep.sd[order])
     low, high = (scale * end[order] for end in sweep.interval)
-    axes.fill_between(x, low, high, color=shade, alpha=0.08, lw=0)
-    for end in (low, high):
-        axes.plot(x, end, color=shade, lw=0.5, alpha=0.7)
-    axes.errorbar(x, mean, sd, color=shade, marker=mark, ms=4, lw=1.2, capsize=2, label=name)
-    axes.axhline(scale * sweep.unperturbed, color=shade, lw=0.8, ls="--")
-    # Devices that lost a part of their range are not on the line that sigma alone makes.
+    # Only where sigma alone makes the level is there a line: devices that lost a part of their
+    # range can be worth the same and do differently.
     lossy = np.array([profile.rho > 0 for profile in sweep.profiles])[order]
-    axes.plot(x[lossy], mean[lossy], **RING)
+    line = ~lossy
+    axes.fill_between(x[line], low[line], high[line], color=shade, alpha=0.08, lw=0)
+    for end in (low, high):
+        axes.plot(x[line], end[line], color=shade, lw=0.5, alpha=0.7)
+    bars: dict[str, Any] = {"color": shade, "marker": mark, "ms": 4, "lw": 1.2, "capsize": 2}
+    axes.errorbar(x[line], mean[line], sd[line], label=name, **bars)
+    if lossy.any():
+        axes.vlines(x[lossy], low[lossy], high[lossy], color=shade, lw=0.5, alpha=0.7)
+        axes.plot(x[lossy], mean[lossy], **RING)
+        axes.errorbar(x[lossy], mean[lossy], sd[lossy], ls="", **bars)
+    axes.axhline(scale * sweep.unperturbed, color=shade, lw=0.8, ls="--")
 
 
 def _sigma_axis(axes: Axes, sweeps: list[LevelSweep]) -> None:
@@ -119,6 +126,6 @@ def _note(sweeps: Mapping[str, LevelSweep], note: str) -> str:
     seeds = sorted({sweep.seed for sweep in sweeps.values()})
     made = (
         f"{' / '.join(map(str, draws))} draws a level, seed {' / '.join(map(str, seeds))}; mean, "
-        "bars: standard deviation, band: middle 95 % of the draws, dashed: as trained"
+        "bars: standard deviation, band: middle 95 % of the draws, dashed: unperturbed"
     )
     return f"{note}\n{made}" if note else made
