@@ -25,7 +25,7 @@ from crossbar.merit.usability import DEFAULT_FORM
 
 Metric: TypeAlias = Callable[[Module], Tensor | float]
 """One number for a module, computed with torch's functions wherever draws are to be evaluated
-together: it is then called once for all of them, through `torch.vmap`."""
+together: it is then called once for many of them, through `torch.vmap`."""
 
 AT_ONCE = 64
 """Draws evaluated together at most: more gain nothing on networks as small as 2-4-1."""
