@@ -8,7 +8,15 @@ from typing import Any
 import typer
 
 from crossbar.backend import CrossbarError
-from crossbar.cli import bench_commands, bench_work, experiments, info, interrupt, runs
+from crossbar.cli import (
+    bench_commands,
+    bench_work,
+    experiments,
+    info,
+    interrupt,
+    measured_files,
+    runs,
+)
 from crossbar.cli.output import errors
 
 REFUSED, INTERRUPTED = 2, 130
@@ -27,6 +35,7 @@ app = typer.Typer(
 )
 experiments.add_to(app)
 bench_work.add_to(app)
+measured_files.add_to(app)
 info.add_to(app)
 app.add_typer(bench_commands.app, name="bench")
 app.add_typer(runs.app, name="runs")
