@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from crossbar.backend import Array, BenchError, Cells
 from sim_backend import DEVICES, Ideal, Perovskite, SimulatedBackend, SimulationSettings, Tia
+from sim_backend.devices.device import DeviceModel
 from sim_backend.memory import FORMAT, remembered
 
 SHAPE = (4, 3)
@@ -81,12 +82,21 @@ def test_a_run_split_at_every_call_gives_bit_for_bit_the_numbers_of_one(
             np.testing.assert_array_equal(ours, theirs)
 
 
+def arrays(device: object) -> dict[str, NDArray[Any]]:
+    """Return every array of a device, those of the device that it wraps too."""
+    found = {name.lstrip("_"): a for name, a in vars(device).items() if isinstance(a, np.ndarray)}
+    inner = vars(device).get("_cells")
+    if inner is not None:
+        found |= {f"of.{name}": a for name, a in arrays(inner).items()}
+    return found
+
+
 @pytest.mark.parametrize("model", DEVICES.values(), ids=DEVICES.keys())
 def test_a_snapshot_holds_every_array_of_the_device_and_is_a_copy(
-    model: Callable[[], Ideal | Perovskite],
+    model: Callable[[], DeviceModel],
 ) -> None:
     device = model().build(SHAPE, np.random.default_rng(0))
-    own = {name.lstrip("_"): a for name, a in vars(device).items() if isinstance(a, np.ndarray)}
+    own = arrays(device)
     state = device.snapshot()
     assert set(state) == set(own)
     for name, values in state.items():
