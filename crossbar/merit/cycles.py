@@ -30,6 +30,8 @@ REVERSAL = 0.25
 the dip of a device that takes voltage from its series resistor stay below, a sweep goes beyond."""
 NEAR = 0.05
 """Part of the sweep's range within which two voltages of a cycle count as the same."""
+QUIVER = 0.01
+"""Part of the sweep's range that a first turn has to be away from the beginning, beside noise."""
 SHORT = 0.75
 """A last cycle that spans less than this part of the others' range is not whole."""
 
@@ -62,7 +64,9 @@ def turns(voltage: Array) -> Indices:
         highest = at if here > voltage[highest] else highest
         lowest = at if here < voltage[lowest] else lowest
     # A sweep that begins with a quiver, or a step before its extremum, has not turned there.
-    if found and abs(voltage[found[0]] - voltage[0]) <= NEAR * reach:
+    second = np.abs(np.diff(voltage, 2))
+    noise = 1.4826 * float(np.median(second)) / np.sqrt(6) if len(second) else 0.0
+    if found and abs(voltage[found[0]] - voltage[0]) <= QUIVER * reach + 5 * noise:
         del found[0]
     return np.array(found, dtype=np.intp)
 
