@@ -1,10 +1,10 @@
 """The switch seeker: the smallest amplitudes that move a cell, up and down, again and again.
 
-Pulses of one polarity grow from a low amplitude until the reads around an amplitude differ, in its
-direction, by a stated fraction and by more than the reads' own noise; then the other polarity's do.
-Each amplitude is judged by the reads just before and just after it, and every ramp begins after a
-rest: what a cell relaxes slowly is not taken for a switch. What a pulse sets off within the time of
-these reads is.
+Pulses of one polarity grow from a low amplitude until the reads differ from those before the first
+of them, in the pulses' direction, by a stated fraction and by more than the reads' own noise; then
+the other polarity's do. Every ramp begins after a rest, and a change counts only if the same pulses
+once more leave it standing: neither what a cell relaxes slowly nor what it relaxes by chance after
+one of them is taken for a switch.
 """
 
 from collections.abc import Callable, Mapping
@@ -47,10 +47,12 @@ class SeekSettings:
     width: float = field(default=1e-4, metadata={"help": "Pulse width, s."})
     pulses: int = field(default=5, metadata={"help": "Pulses at each amplitude."})
     fraction: float = field(
-        default=0.2, metadata={"help": "Change of the conductance that counts, as a fraction."}
+        default=0.3, metadata={"help": "Change of the conductance that counts, as a fraction."}
     )
     settle: float = field(default=1.0, metadata={"help": "Rest before each ramp, s."})
-    reads: int = field(default=5, metadata={"help": "Reads before and after each amplitude."})
+    reads: int = field(
+        default=5, metadata={"help": "Reads before a ramp and after each amplitude."}
+    )
     read_voltage: float = field(default=0.3, metadata={"help": "Of every read, V."})
     repeats: int = field(default=5, metadata={"help": "Pairs of ramps, SET and RESET."})
 
@@ -123,7 +125,8 @@ def check(settings: SeekSettings, limits: Limits) -> None:
     bounds.voltage("stop", settings.stop)
     bounds.width("width", settings.width)
     bounds.read_voltage("read_voltage", settings.read_voltage)
-    count = 2 * settings.repeats * settings.pulses
+    # Every amplitude of a ramp may be tried twice.
+    count = 4 * settings.repeats * settings.pulses
     what, remedy = f"{option('repeats')} {settings.repeats}", "fewer repeats, or a larger --step"
     bounds.pulses(what, count * len(settings.amplitudes), remedy)
     bounds.stress(what, count * float(np.sum(settings.amplitudes**2)) * settings.width, remedy)
@@ -145,12 +148,14 @@ def _seek(
         before = probe.see(cell)
         for amplitude in settings.amplitudes.tolist():
             probe.pulse(cell, sign * amplitude, settings.width, settings.pulses)
-            after = probe.see(cell)
-            rows.append((amplitude, before.conductance, before.error, *_columns(after)))
-            moved = switched(before, after, sign, settings.fraction)
+            after = again = probe.see(cell)
+            if switched(before, after, sign, settings.fraction):
+                probe.pulse(cell, sign * amplitude, settings.width, settings.pulses)
+                again = probe.see(cell)
+                moved = switched(before, again, sign, settings.fraction)
+            rows.append((amplitude, *_columns(before), *_columns(after), *_columns(again)))
             if moved:
                 break
-            before = after
         ended = True
     finally:
         record.result(name, _arrays(cell, rows, moved=moved, ended=ended))
@@ -173,15 +178,16 @@ def switched(before: Seen, after: Seen, sign: float, fraction: float) -> bool:
     return change > fraction * abs(before.conductance) + noise
 
 
-def _columns(seen: Seen) -> tuple[float, float, float]:
-    return seen.conductance, seen.error, float(seen.flags)
+def _columns(seen: Seen) -> tuple[float, float]:
+    return seen.conductance, seen.error
 
 
 def _arrays(
     cell: tuple[int, int], rows: list[tuple[float, ...]], *, moved: bool, ended: bool
 ) -> Arrays:
-    columns = np.array(rows, dtype=np.float64).reshape(-1, 6).T
-    names = ("amplitude", "before", "before_error", "after", "after_error", "flags")
+    columns = np.array(rows, dtype=np.float64).reshape(-1, 7).T
+    looks = (name for look in ("before", "after", "again") for name in (look, f"{look}_error"))
+    names = ("amplitude", *looks)
     found: Volt = rows[-1][0] if moved else np.nan
     return {
         "cell": np.array(cell),

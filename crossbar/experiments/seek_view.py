@@ -77,8 +77,9 @@ def tables(run: RunRecord, summary: dict[str, Any]) -> list[RenderableType]:
     shown = table(
         title(run, summary),
         ("cell", "ramps", "SET (V)", "none", "RESET (V)", "none"),
-        f"the first amplitude whose {s['pulses']} pulses of {s['width']:g} s changed the mean of "
-        f"{s['reads']} reads by {100 * s['fraction']:g} % and 3 standard errors; none: ramps "
+        f"the first amplitude whose {s['pulses']} pulses left the mean of {s['reads']} reads "
+        f"{100 * s['fraction']:g} % and 3 standard errors beyond that before the ramp, and did so "
+        "when repeated; none: ramps "
         f"without one up to {s['stop']:g} V; ± is the standard deviation over ramps"
         + (", in the last line over cells" if summary["cells"] > 1 else ""),
     )

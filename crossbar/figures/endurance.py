@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from crossbar.experiments.cell_view import cell_name
 from crossbar.experiments.endurance_view import cycles, ratios
-from crossbar.figures.style import QUIET, styled
+from crossbar.figures.style import QUIET, logarithmic, styled
 from crossbar.store import Arrays
 
 MICRO = 1e6
@@ -30,6 +30,8 @@ def endurance_figure(results: Mapping[str, Arrays], window: float, title: str, n
     """
     by_cell = cycles(results)
     alpha = float(np.clip(2 / len(by_cell), 0.15, 0.9))
+    longest = max(len(seen["cycle"]) for seen in by_cell.values())
+    size = float(np.clip(60 / np.sqrt(longest), 2.5, 6.0))
     with styled():
         figure = Figure(figsize=(10.4, 4.6), layout="constrained")
         left, right = figure.subplots(1, 2)
@@ -38,7 +40,7 @@ def endurance_figure(results: Mapping[str, Arrays], window: float, title: str, n
             for name, shade in (("on", ON), ("off", OFF)):
                 left.plot(
                     *(number, MICRO * np.maximum(seen[name], FLOOR), "."),
-                    ms=2.5,
+                    ms=size,
                     color=shade,
                     alpha=alpha,
                     mew=0,
@@ -46,7 +48,7 @@ def endurance_figure(results: Mapping[str, Arrays], window: float, title: str, n
                 )
             ratio = ratios(seen["on"], seen["off"])
             label = f"cell {cell_name(cell)}" if len(by_cell) == 1 else None
-            right.plot(number, ratio, ".", ms=2.5, color=RATIO, alpha=alpha, mew=0, label=label)
+            right.plot(number, ratio, ".", ms=size, color=RATIO, alpha=alpha, mew=0, label=label)
             if not bool(results.get(f"end/{cell_name(cell)}")):
                 continue
             if int(results[f"end/{cell_name(cell)}"]["end"]):
@@ -60,6 +62,7 @@ def endurance_figure(results: Mapping[str, Arrays], window: float, title: str, n
         for axes in (left, right):
             axes.set_xlabel("cycle")
             axes.set_yscale("log")
+            logarithmic(axes.yaxis)
         legend = left.legend(fontsize=8, markerscale=3)
         for handle in legend.legend_handles:
             if handle is not None:

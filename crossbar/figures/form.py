@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from crossbar.backend import Array, Flag, Siemens
 from crossbar.experiments.form import Formed
-from crossbar.figures.style import INK, QUIET, styled
+from crossbar.figures.style import INK, QUIET, logarithmic, styled
 from crossbar.store import Arrays
 
 MICRO = 1e6
@@ -56,6 +56,7 @@ def _ramps(axes: Axes, ramps: list[Arrays], target: Siemens) -> None:
                 axes.plot(ramp["voltage"][limited], seen[limited], "o", ms=5, mfc="none", mec=INK)
     axes.axhline(MICRO * target, color=QUIET, lw=1, ls="--", label="asked for")
     axes.set_yscale("log")
+    logarithmic(axes.yaxis)
     axes.set_xlabel("amplitude (V); a ring: at the compliance")
     axes.set_ylabel("conductance (µS)")
     axes.legend(fontsize=8)

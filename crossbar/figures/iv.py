@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from crossbar.backend import Ampere, Array, Flag, Volt
 from crossbar.experiments.cell_view import cell_name
 from crossbar.experiments.iv_summary import Swept, swept_cells, whole_cycles
-from crossbar.figures.style import QUIET, styled
+from crossbar.figures.style import QUIET, logarithmic, styled
 from crossbar.store import Arrays
 
 MICRO = 1e6
@@ -99,6 +99,7 @@ def _logarithmic(axes: Axes, cells: list[Swept]) -> None:
     if away.size:
         low, high = np.percentile(away, 0.5), away.max()
         axes.set_ylim(MICRO * max(low / 2, FLOOR), MICRO * 2 * high)
+        logarithmic(axes.yaxis)
 
 
 def _cycles(
@@ -122,6 +123,9 @@ def _cycles(
     if whole := whole_cycles(swept, asked):
         voltage = np.mean([cycle.voltage for cycle in whole], axis=0)
         current = np.mean([shown(cycle.current) for cycle in whole], axis=0)
+        # At the compliance the voltages of the cycles differ: their mean is of no cell.
+        limited = np.any([cycle.flags & Flag.COMPLIANCE for cycle in whole], axis=0)
+        current = np.where(limited, np.nan, current)
         axes.plot(voltage, current, color=LINE, lw=thick, label=f"mean of {len(whole)} whole")
     for flag, colour, name in (
         (Flag.COMPLIANCE, LIMITED, "at the compliance"),

@@ -14,7 +14,7 @@ from crossbar.store import Arrays
 
 PERCENT = 100.0
 SHADES = {"set": "#0072b2", "reset": "#d55e00"}
-NAMED = 20
+NAMED = 10
 """Cells up to this number have their name at the axis."""
 
 
@@ -39,13 +39,13 @@ def seek_figure(results: Mapping[str, Arrays], title: str, note: str) -> Figure:
 
 
 def _changes(axes: Axes, results: Mapping[str, Arrays]) -> None:
-    """Draw the change at each amplitude against it, RESET to the left."""
-    axes.set_title("Change at each amplitude")
+    """Draw the change since the ramp began against the amplitude, RESET to the left."""
+    axes.set_title("Change since a ramp began")
     for name, sign in SIGNS.items():
         found = [ramp for cell in ramps(results, name).values() for ramp in cell]
         alpha = float(np.clip(3 / max(len(found), 1), 0.15, 0.8))
         for k, ramp in enumerate(ramp for ramp in found if len(ramp["amplitude"])):
-            change = PERCENT * (ramp["after"] / ramp["before"] - 1)
+            change = PERCENT * (ramp["again"] / ramp["before"] - 1)
             axes.plot(
                 *(sign * ramp["amplitude"], change, ".-"),
                 ms=3,
@@ -57,7 +57,7 @@ def _changes(axes: Axes, results: Mapping[str, Arrays]) -> None:
             if np.isfinite(ramp["switched_at"]):
                 axes.plot(sign * ramp["switched_at"], change[-1], "o", ms=4, color=SHADES[name])
     axes.axhline(0, color=QUIET, lw=0.6)
-    axes.set_yscale("symlog", linthresh=10)
+    axes.set_ylim(-100, min(max(axes.get_ylim()[1], 100.0), 300.0))
     axes.set_xlabel("amplitude (V); a dot: switched")
     axes.set_ylabel("change of the conductance (%)")
     if axes.get_legend_handles_labels()[0]:

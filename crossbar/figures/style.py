@@ -8,7 +8,10 @@ from types import MappingProxyType
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from crossbar.backend import DataError
 
@@ -51,6 +54,15 @@ def styled() -> Iterator[None]:
 def colour(name: str, position: int) -> str:
     """Return the colour of a training objective; unknown ones take the next free one."""
     return COLOURS.get(name, OTHERS[position % len(OTHERS)])
+
+
+def logarithmic(axis: Axis) -> None:
+    """Label a logarithmic axis with plain numbers: 1, 2, 5, 10, as many as a few decades bear."""
+    low, high = sorted(abs(end) for end in axis.get_view_interval())
+    decades = np.log10(high / low) if low > 0 else 9.0
+    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if decades < 2.5 else (1.0,)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_locator(NullLocator())
 
 
 def save(figure: Figure, path: Path) -> None:
