@@ -134,8 +134,8 @@ def noted(curve: Curve, notes: tuple[str, ...]) -> Curve:
 
 
 def reciprocal(resistance: Array) -> Array:
-    """Return conductances, S, of resistances, ohm; NaN where a resistance is not above 0."""
-    safe = np.where(resistance > 0, resistance, np.nan)
+    """Return conductances, S, of resistances, ohm; NaN where one is not finite and above 0."""
+    safe = np.where((resistance > 0) & np.isfinite(resistance), resistance, np.nan)
     return np.asarray(1.0 / safe)
 
 

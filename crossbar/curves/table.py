@@ -19,7 +19,7 @@ _MISSING = frozenset(
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eEdD][-+]?\d+)?|[-+]?inf(inity)?", re.IGNORECASE)
 _DECIMAL_COMMA = re.compile(r"[-+]?\d*,\d+([eEdD][-+]?\d+)?")
 _WHOLE = re.compile(r"[-+]?\d+")
-_AFTER_COMMA = re.compile(r"\d+([eE][-+]?\d+)?")
+_DECIMALS = re.compile(r"\d+([eE][-+]?\d+)?")
 _COMMENT = re.compile(r"^\s*(#|%|//|!)+\s*")
 _SEPARATORS = ("\t", ";", ",", " ")  # in the order in which they are preferred
 _SEEN = 400  # lines from which the separator is found
@@ -193,8 +193,7 @@ def _layout(lines: list[str]) -> tuple[str, bool]:
         points = 0.0
         for line in body:
             cells = line.split() if separator == " " else line.split(separator)
-            commas = separator != ","
-            numbers = sum(_kind(cell, commas) == "n" for cell in cells)
+            numbers = sum(_counts(cell.strip(' "'), separator) for cell in cells)
             points += numbers / len(cells) if len(cells) > 1 else 0.0
         return points
 
@@ -207,14 +206,25 @@ def _layout(lines: list[str]) -> tuple[str, bool]:
     return best, any(_DECIMAL_COMMA.fullmatch(cell) for cell in cells)
 
 
+def _counts(cell: str, separator: str) -> bool:
+    """Return whether a cell speaks for a separator: a number, also with a unit beside it."""
+    return _kind(cell, separator != ",") == "n" or beside_number(cell) is not None
+
+
 def _ambiguous(table: Table) -> bool:
-    """Return whether the columns of a comma separated table may be halves of numbers."""
-    halves = list(zip(table.columns[::2], table.columns[1::2], strict=False))
-    if len(table.columns) % 2 or len(table.columns) == len([n for n in table.names if n]):
+    """Return whether the columns of a comma separated table may be halves of numbers.
+
+    All are whole then, and every second one looks like decimals (``05``, ``23E-06``), or the line
+    above names half as many.
+    """
+    if table.headed or len(table.columns) % 2:
         return False
-    whole = all(_WHOLE.fullmatch(cell.strip()) for before, _ in halves for cell in before)
-    after = all(_AFTER_COMMA.fullmatch(cell.strip()) for _, after in halves for cell in after)
-    return whole and after
+    before = [cell.strip() for column in table.columns[::2] for cell in column]
+    after = [cell.strip() for column in table.columns[1::2] for cell in column]
+    if not all(map(_WHOLE.fullmatch, before)) or not all(map(_DECIMALS.fullmatch, after)):
+        return False
+    halved = bool(table.above) and 2 * len(table.above[-1]) == len(table.columns)
+    return halved or any("e" in cell.lower() or cell[:1] == "0" != cell for cell in after)
 
 
 def _shape(kinds: list[tuple[str, ...]], rows: Sequence[Row], where: str) -> tuple[int, list[bool]]:
@@ -284,4 +294,4 @@ def _split_names(line: str) -> list[str]:
     for separator in ("\t", ";", ","):
         if separator in bare:
             return [name.strip() for name in bare.split(separator)]
-    return re.sub(r"\s+([(\[])", r"\1", bare).split()
+    return re.split(r"\s+(?![(\[])", bare)  # a unit in brackets belongs to the name before it
