@@ -3,7 +3,7 @@
 import numpy as np
 
 from crossbar.backend import Array, Volt
-from crossbar.curves import Curve, Origin
+from crossbar.curves import Curve, Origin, PulseTable
 
 ORIGIN = Origin("made.csv", "text")
 
@@ -56,3 +56,12 @@ def swept(conductances: Array, high: Volt = 2.0) -> Curve:
         np.concatenate([[0.0], each * up[1:], each[-1] * up[-2::-1]]) for each in conductances
     ]
     return curve(np.tile(voltage, len(conductances)), np.concatenate(currents))
+
+
+def pulses(trains: Array, *, normalised: bool = False) -> PulseTable:
+    """SET trains, each followed by a RESET train back down."""
+    cycles, length = trains.shape
+    both = np.concatenate([trains, trains[:, ::-1]], axis=1)
+    polarity = np.tile(np.repeat([1, -1], length), cycles)
+    number = np.repeat(np.arange(cycles), 2 * length)
+    return PulseTable("P1", both.ravel(), polarity, number, ORIGIN, normalised=normalised)

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from crossbar.backend import Array, DataError
 from crossbar.curves import Curve
 from crossbar.merit.cycles import BRANCHES, branches, directions, split, turns
-from tests.merit_curves import curve, triangle
+from merit_curves import curve, triangle
 
 
 def only(voltage: Array) -> Curve:

@@ -6,7 +6,7 @@ from scipy.stats import chi2
 
 from crossbar.backend import DataError
 from crossbar.merit.spread import SPREADS, spread, togetherness
-from tests.merit_curves import rising
+from merit_curves import rising
 
 
 def test_the_papers_form_is_its_equations() -> None:

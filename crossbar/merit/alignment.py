@@ -96,7 +96,7 @@ def align(
     if branch not in BRANCHES:
         raise DataError(f"there is no branch {branch!r}; there are: {', '.join(BRANCHES)}")
     on = branches(curve) == BRANCHES[branch]
-    if not on.any():
+    if not curve.voltage[on].any():
         raise DataError(f"{curve.name}: no point is on the {branch} branch")
     good, left_out = _usable(curve, on, v_floor)
     pieces, used = _pieces(curve, good)

@@ -34,7 +34,7 @@ def set_trains(table: PulseTable) -> tuple[Array, tuple[str, ...]]:
     if not used:
         raise DataError(f"{table.name}: no cycle has a SET train of two pulses")
     if len(used) < cycles:
-        notes.append(f"{cycles - len(used)} cycles with too short SET trains are left out")
+        notes.append(f"cycles with too short SET trains are left out: {cycles - len(used)}")
     shortest = min(len(train) for train in used)
     if cut := sum(len(train) - shortest for train in used):
         notes.append(f"SET trains are cut to the shortest, {shortest} pulses: {cut} left out")
