@@ -110,8 +110,8 @@ def align(
         table = np.array([np.interp(found, x, y) for x, y in pieces])
     if len(found) < 2:
         raise DataError(
-            f"{curve.name}: the {branch} branch has {len(found)} voltages that all "
-            f"{len(pieces)} cycles share; two are needed"
+            f"{curve.name}: on the {branch} branch the cycles ({len(pieces)}) share "
+            f"{'one voltage' if len(found) else 'no voltage'}; two are needed"
         )
     missing = tuple(sorted(set(range(curve.cycles)) - set(used)))
     return Aligned(found, table, np.array(used, dtype=np.intp), left_out, missing)
@@ -120,12 +120,14 @@ def align(
 def _usable(curve: Curve, on: Mask, v_floor: Volt) -> tuple[Mask, dict[str, int]]:
     """Return the points of a branch that have a conductance, and how many have none, and why."""
     current, voltage = curve.current, curve.voltage
+    with np.errstate(invalid="ignore"):
+        positive = current * np.sign(voltage) > 0
     reasons = {
         "without a current": ~np.isfinite(current),
         "at the current limit": limited(curve),
         f"below {v_floor:g} V" if v_floor > 0 else "at 0 V": (np.abs(voltage) < v_floor)
         | (voltage == 0),
-        "of no positive conductance": ~(current * np.sign(voltage) > 0),
+        "of no positive conductance": ~positive,
     }
     left, count = on.copy(), Counter[str]()
     for reason, bad in reasons.items():

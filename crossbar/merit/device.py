@@ -4,13 +4,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from crossbar.backend import Array, DataError, Indices, Volt
+from crossbar.backend import Array, DataError, Volt
 from crossbar.curves.measured import Curve, Origin, PulseTable
-from crossbar.merit.alignment import Aligned, align
+from crossbar.merit.alignment import align
 from crossbar.merit.cycles import split
 from crossbar.merit.kinds import Kind, kind
 from crossbar.merit.lcis import Lcis, lcis
-from crossbar.merit.spread import CONFIDENCE, Spread, spread, togetherness
+from crossbar.merit.notes import of_alignment, of_steps, of_switching
+from crossbar.merit.spread import CONFIDENCE, Spread, spread
 from crossbar.merit.switching import Switching, switching
 from crossbar.merit.trains import kind_of_trains, set_trains
 from crossbar.merit.usability import (
@@ -20,9 +21,6 @@ from crossbar.merit.usability import (
     non_monotonic,
     usability,
 )
-
-TOGETHER = 0.2
-"""Correlation between the points of a cycle from which on it has to be said: see `spread`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +170,11 @@ def merit(curve: Curve, settings: MeritSettings | None = None) -> Merit:
             raise
         raise DataError(f"{curve.name} is {found.name}: {found.reason}") from problem
     switched = switching(whole, read_voltage=chosen.read_voltage, method=chosen.method)
-    notes = (*whole.origin.notes, *_of_alignment(aligned), *_of_switching(switched, chosen))
+    notes = (
+        *whole.origin.notes,
+        *of_alignment(aligned),
+        *of_switching(switched, chosen.branch, told=chosen.read_voltage is not None),
+    )
     return _merit(
         _Steps(curve.name, whole.origin, found, "voltage", aligned.grid, aligned.conductance),
         switched,
@@ -259,56 +261,10 @@ def _merit(
         usability=worth,
         switching=switched,
         normalised=normalised,
-        notes=(*notes, *_of_steps(G, settings, positive=positive)),
+        notes=(
+            *notes,
+            *of_steps(
+                G, l_min=settings.l_min, form=settings.spread, confidence=settings.confidence
+            ),
+        ),
     )
-
-
-def _of_steps(G: Array, settings: MeritSettings, *, positive: bool) -> tuple[str, ...]:
-    """Return what the conductances themselves make doubtful."""
-    cycles, points = G.shape
-    notes = []
-    if points < settings.l_min:
-        notes.append(
-            f"the curve has {points} points, fewer than the {settings.l_min} that rho asks for: "
-            "rho says how it was sampled"
-        )
-    if not positive:
-        notes.append(
-            f"conductances down to {G.min():g} have no logarithm: no spread and no usability"
-        )
-    elif cycles < 2:
-        notes.append("one cycle says nothing about the spread between cycles: no usability")
-    elif settings.spread != "correlated" and (alike := togetherness(G)) > TOGETHER:
-        safe = spread(G, "correlated", settings.confidence).bound
-        notes.append(
-            f"points of a cycle deviate together (correlation {alike:.2f}), and the bound takes "
-            f"them for independent; it is {safe:.3g} by the form that does not"
-        )
-    return tuple(notes)
-
-
-def _of_alignment(aligned: Aligned) -> tuple[str, ...]:
-    """Return what was left out of the branch; that 0 V has no conductance is not worth a word."""
-    parts = [
-        f"{count} {reason}"
-        for reason, count in aligned.left_out.items()
-        if count and reason != "at 0 V"
-    ]
-    notes = [f"points of the branch left out: {', '.join(parts)}"] if parts else []
-    if aligned.cycles_left_out:
-        which = ", ".join(str(number) for number in aligned.cycles_left_out)
-        notes.append(f"cycles with too few usable points left out: {which}")
-    return tuple(notes)
-
-
-def _of_switching(switched: Switching, settings: MeritSettings) -> tuple[str, ...]:
-    """Return where the device switches otherwise than the settings take for granted."""
-    notes = []
-    if settings.read_voltage is None:
-        notes.append(f"read at {switched.read_voltage:.3g} V, a tenth of the sweep")
-    sign = 1 if settings.branch.startswith("positive") else -1
-    known: Indices = np.flatnonzero(np.isfinite(switched.v_set))
-    if len(known) and (sign * switched.v_set[known] < 0).mean() > 0.5:
-        other = "negative down" if sign > 0 else "positive up"
-        notes.append(f"SET is on the other side than the {settings.branch} branch: try {other}")
-    return tuple(notes)

@@ -85,6 +85,9 @@ def _of_cycle(voltage: Array, current: Array) -> Kind:
     nothing = (float("nan"),) * 3
     if len(current) < 5 or not np.ptp(voltage) > 0:
         return Kind("unknown", f"{len(current)} points are too few", *nothing, float("nan"))
+    # In units of its largest, because nothing here depends on the unit but a resistance in words.
+    scale = float(np.abs(current).max()) or 1.0
+    current = current / scale
     clear = _signal(current)
     if clear < SIGNAL:
         reason = f"the current is {clear:.1f} times its noise; nothing is seen to flow"
@@ -97,7 +100,7 @@ def _of_cycle(voltage: Array, current: Array) -> Kind:
     numbers = hysteresis, at_zero, phase, clear
     part = f"{100 * hysteresis:.2g} %"
     if hysteresis < max(CLOSED, NOISE_LOOP / clear):
-        reason = f"no hysteresis: the loop's area is {part}{_bend(voltage, current)}"
+        reason = f"no hysteresis: the loop's area is {part}{_bend(voltage, current, scale)}"
         return Kind("ohmic", reason, *numbers)
     if at_zero > PINCHED:
         reason = (
@@ -149,10 +152,10 @@ def _phase(voltage: Array, current: Array, way: Indices) -> float:
     return float(np.degrees(np.arctan2(ahead, inside)))
 
 
-def _bend(voltage: Array, current: Array) -> str:
+def _bend(voltage: Array, current: Array, scale: float) -> str:
     """Return what to add where the current of a loop without hysteresis is not straight."""
     slope = float((current * voltage).sum() / (voltage**2).sum())
     rest = float(np.sqrt(np.mean((current - slope * voltage) ** 2) / np.mean(current**2)))
     if rest > 0.1:
         return f"; but the current is not proportional to the voltage ({100 * rest:.0f} % off)"
-    return f", and the current is that of {1 / slope:.3g} ohm" if slope > 0 else ""
+    return f", and the current is that of {1 / slope / scale:.3g} ohm" if slope > 0 else ""
