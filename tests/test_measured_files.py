@@ -17,7 +17,7 @@ SWEEP = np.concatenate([UP, UP[-2::-1], -UP[1:], -UP[-2::-1]])
 def memristor(folder: Path, name: str = "device.csv", cycles: int = 5, spread: float = 0.1) -> Path:
     """Write a device that switches on on the way up and off on the way down."""
     rng = np.random.default_rng(0)
-    rows = []
+    rows: list[tuple[float, float]] = []
     for gain in np.exp(spread * rng.standard_normal(cycles)):
         on = np.zeros(len(SWEEP))
         on[41:121] = 1.0  # from the positive end to the negative one

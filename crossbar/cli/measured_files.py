@@ -98,7 +98,8 @@ def usability(
         str, typer.Option("--rho", help="Form of the non-monotonic factor.")
     ] = DEFAULTS.rho,
     spread: Annotated[
-        str, typer.Option("--spread", help="Form of the spread's bound: corrected, paper, cycles.")
+        str,
+        typer.Option("--spread", help="Form of the spread's bound: corrected, correlated, paper."),
     ] = DEFAULTS.spread,
     mode: Annotated[
         str, typer.Option("--mode", help="Of the segment: contiguous or subsequence.")

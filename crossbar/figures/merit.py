@@ -129,7 +129,7 @@ def _step(axes: Axes, values: Array, look: dict[str, Any]) -> None:
 
 def _summary(merit: Merit) -> str:
     """Return the numbers under a figure, each with what it depends on."""
-    parts = [f"LCIS {merit.lcis.length} of {merit.settings.l_min} points"]
+    parts = [f"LCIS {merit.lcis.length} points, {merit.settings.l_min} needed"]
     parts.append(f"rho {merit.rho:.3f} ({merit.settings.rho})")
     if merit.spread is None or merit.usability is None:
         parts.append("no spread, no usability")
