@@ -177,6 +177,26 @@ def test_a_pulse_table_tells_amplitude_width_and_cycle(tmp_path: Path) -> None:
     assert table.width.tolist() == pytest.approx([1e-5, 2e-5, 1e-5])
 
 
+def test_time_and_resistance_are_retention(tmp_path: Path) -> None:
+    text = "Time (min),cell,R (kohm)\n1,A,10\n2,A,20\n3,B,nan\n4,B,10\n6,B,10\n"
+    path = written(tmp_path, "r.txt", text)
+    assert guess(path).format == "retention"
+    (readings,) = read(path).readings
+    assert readings.labels == ("A", "B")
+    assert readings.conductance.tolist() == pytest.approx([1e-4, 5e-5, 1e-4, 1e-4])
+    assert readings.time is not None
+    assert readings.time.tolist() == pytest.approx([0, 60, 0, 120])
+    assert "1 rows left out without time or conductance" in readings.origin.notes
+
+
+def test_retention_without_a_header_needs_its_columns_stated(tmp_path: Path) -> None:
+    path = written(tmp_path, "r.txt", "0 1e4\n1 2e4\n")
+    with pytest.raises(DataError, match="columns='t=1:s,R=2:ohm'"):
+        read(path, format="retention")
+    (readings,) = read(path, format="retention", columns="t=1:s,R=2:ohm").readings
+    assert readings.conductance.tolist() == pytest.approx([1e-4, 5e-5])
+
+
 # --- ArC ONE ---
 
 ARC_ONE = """session

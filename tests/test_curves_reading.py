@@ -59,6 +59,12 @@ def test_a_file_without_a_header_needs_its_columns_stated(tmp_path: Path) -> Non
     assert curve.current.tolist() == pytest.approx([0, 1e-6, 2e-6])
 
 
+def test_a_header_that_does_not_fit_its_rows_is_said_to_be(tmp_path: Path) -> None:
+    path = written(tmp_path, "A1.csv", "V (V),I (A)\n1,2.5,3\n4,5.5,6\n")
+    with pytest.raises(DataError, match="names 2 columns, the rows have 3; names not used; say"):
+        read(path)
+
+
 def test_a_header_without_units_needs_them_stated(tmp_path: Path) -> None:
     path = written(tmp_path, "A1.txt", "Voltage Current\n0 0\n1 1\n")
     with pytest.raises(DataError, match=r"unit of the voltage \('Voltage'\).*columns='V=1:V'"):

@@ -28,6 +28,8 @@ from crossbar.curves.table import text_table
         "V,I\n(V),(A)\n0,1e-6\n0.5,2e-6\n",
         "Operator: me\nSteps,2\n\nV (V),I (A)\n0,1e-6\n0.5,2e-6\n",
         "V (V),I (A),\n0,1e-6,\n0.5,2e-6,\n",
+        "Compliance,1 mA\nV (V),I (A)\n0,1e-6\n0.5,2e-6\nDuration,5 s\n",
+        "Compliance,1e-3\nDelay,0.1\nV (V),I (A)\n0,1e-6\n0.5,2e-6\n",
         "V (V) I (A)\n0.0\t1.0D-06\n0.5\t2.0D-06\n",
         "V (V),I (A)\n0,1e-6\nV (V),I (A)\n0.5,2e-6\n",
     ],
@@ -90,6 +92,12 @@ def test_a_repeated_header_is_not_a_broken_line() -> None:
 def test_words_beside_numbers_are_a_column() -> None:
     table = text_table("device,cycle,V\nD1,1,0.5\nD2,1,0.6\n", "f")
     assert table.words(0) == ("D1", "D2")
+
+
+def test_an_empty_column_keeps_the_numbers_of_those_after_it() -> None:
+    table = text_table("0,,1,\n1,,2,\n", "f")
+    assert table.names == ("", "", "")
+    assert table.numbers(2).tolist() == [1, 2]
 
 
 def test_missing_numbers_are_nan() -> None:

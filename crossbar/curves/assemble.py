@@ -8,7 +8,7 @@ import numpy as np
 from crossbar.backend import Array, DataError, Indices, Mask
 from crossbar.curves.columns import Asked, Columns, find
 from crossbar.curves.measured import Curve, Origin, PulseTable
-from crossbar.curves.table import Table
+from crossbar.curves.table import UNFIT, Table
 
 OVERFLOW = 9.9e36  # A; Keithley's overflow is 9.9e37 (2400S-900-01 sec. 18, 6487-901-01 sec. 12)
 
@@ -146,9 +146,10 @@ def require(columns: Columns, table: Table, roles: Sequence[str]) -> None:
         return
     asked = "columns='V=1:V,I=2:A,t=3:s'" if len(table.names) > 2 else "columns='V=1:V,I=2:A'"
     if not table.headed:
+        bare = f"{len(table.names)} columns without a header"
+        unfit = next((note for note in table.notes if note.endswith(UNFIT)), bare)
         raise DataError(
-            f"{table.where}: {len(table.names)} columns without a header; say what they are, and "
-            f"in which units, as in {asked}"
+            f"{table.where}: {unfit}; say what they are, and in which units, as in {asked}"
         )
     words = " and ".join({"V": "voltage", "I": "current"}.get(role, role) for role in missing)
     raise DataError(

@@ -182,11 +182,7 @@ def find(
         If a stated column does not exist, the unit of a quantity is not known, or two columns
         claim to be the same in different units.
     """
-    headers: dict[str, list[tuple[int, str | None]]] = {}
-    for index, name in enumerate(names):
-        role, unit = understood(name)
-        if role is not None:
-            headers.setdefault(role, []).append((index, unit))
+    headers = _by_role(names)
     notes: list[str] = []
     picked: dict[str, tuple[int, str | None]] = {}
     for one in asked:
@@ -229,6 +225,16 @@ def matching(names: Sequence[str], pattern: str, where: str) -> list[int]:
         there = ", ".join(name for name in names if name) or f"{len(names)} without names"
         raise DataError(f"{where}: there is no column {pattern!r}; columns are {there}")
     return found
+
+
+def _by_role(names: Sequence[str]) -> dict[str, list[tuple[int, str | None]]]:
+    """Return the columns that claim each quantity by their names, with the units they state."""
+    headers: dict[str, list[tuple[int, str | None]]] = {}
+    for index, name in enumerate(names):
+        role, unit = understood(name)
+        if role is not None:
+            headers.setdefault(role, []).append((index, unit))
+    return headers
 
 
 def _refuse_unit(part: str) -> None:

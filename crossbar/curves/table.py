@@ -9,15 +9,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from crossbar.backend import Array, DataError
+from crossbar.curves.cells import DECIMAL_COMMA, kind_of, value_of
 from crossbar.curves.units import UNITS, beside_number, plain
 
 Row = Sequence[str]
 
-_MISSING = frozenset(
-    {"", "nan", "na", "n/a", "#n/a", "null", "none", "-", "--", "---", "#div/0!", "overflow"}
-)
-_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eEdD][-+]?\d+)?|[-+]?inf(inity)?", re.IGNORECASE)
-_DECIMAL_COMMA = re.compile(r"[-+]?\d*,\d+([eEdD][-+]?\d+)?")
+UNFIT = "names not used"
+"""How a note ends that says that a header does not fit its rows."""
+
 _WHOLE = re.compile(r"[-+]?\d+")
 _DECIMALS = re.compile(r"\d+([eE][-+]?\d+)?")
 _COMMENT = re.compile(r"^\s*(#|%|//|!)+\s*")
@@ -68,7 +67,7 @@ class Table:
                 return np.array(cells, dtype=np.float64)
             except ValueError:  # a missing one, or an exponent of FORTRAN's, below
                 pass
-        return np.array([_value(cell, self.decimal_comma) for cell in cells])
+        return np.array([value_of(cell, decimal_comma=self.decimal_comma) for cell in cells])
 
     def words(self, index: int) -> tuple[str, ...]:
         """Return a column as text."""
@@ -128,61 +127,48 @@ def build(
     DataError
         If there are no rows of numbers, only one column, or units beside the numbers.
     """
-    kinds = [tuple(_kind(cell, decimal_comma) for cell in row) for row in rows]
+    kinds = [tuple(kind_of(cell, decimal_comma=decimal_comma) for cell in row) for row in rows]
     width, numeric = _shape(kinds, rows, where)
     if width < 2:
         raise DataError(f"{where}: there is only one column; an I-V file has two or more")
-    data = [
-        k
-        for k, kind in enumerate(kinds)
-        if len(kind) == width
-        and "n" in kind
-        and all(kind[j] != "w" for j in range(width) if numeric[j])
-    ]
-    _refuse_mixed(rows, kinds, width, where)
+    data = _data_rows(kinds, numeric)
     first = data[0]
-    names, depth, note = _names(rows, first, width, header)
-    repeated = [k for k in range(first, len(rows)) if depth and rows[k] == rows[first - depth]]
-    skipped = len(rows) - first - len(data) - len(repeated)
-    notes = [] if note is None else [note]
-    if repeated:
-        notes.append(f"the header stands {len(repeated) + 1} times; the rows are read as one table")
-    if skipped:
-        notes.append(f"{skipped} lines left out that are not rows of {width} numbers")
-    keep = [j for j in range(width) if names[j] or any(rows[k][j].strip() for k in data)]
+    _refuse_mixed(rows, kinds, numeric, where)
+    names, depth, fits = _names(rows, first, width, header)
+    notes = _notes(rows, first, depth, len(data), width)
+    while not names[width - 1] and not any(rows[k][width - 1].strip() for k in data):
+        width -= 1  # a separator at the end of every line is no column
     return Table(
         where=where,
-        names=tuple(names[j] for j in keep),
-        columns=tuple(tuple(rows[k][j] for k in data) for j in keep),
+        names=tuple(names[:width]),
+        columns=tuple(tuple(rows[k][j] for k in data) for j in range(width)),
         above=tuple(tuple(row) for row in rows[: first - depth]),
-        notes=tuple(notes),
+        notes=(*fits, *notes),
         decimal_comma=decimal_comma,
     )
 
 
-def _value(cell: str, decimal_comma: bool) -> float:
-    cell = cell.strip()
-    if decimal_comma:
-        cell = cell.replace(",", ".")
-    try:
-        return float(cell)
-    except ValueError:
-        fortran = cell.lower().replace("d", "e")
-        return float(fortran) if _NUMBER.fullmatch(fortran) else float("nan")
+def _data_rows(kinds: list[tuple[str, ...]], numeric: list[bool]) -> list[int]:
+    """Return which rows are rows of the table: numbers, or none, wherever columns are of them."""
+    return [
+        k
+        for k, kind in enumerate(kinds)
+        if len(kind) == len(numeric)
+        and "n" in kind
+        and all(what != "w" for what, is_one in zip(kind, numeric, strict=True) if is_one)
+    ]
 
 
-def _kind(cell: str, decimal_comma: bool) -> str:
-    """Return n for a number, m for a missing one, w for words."""
-    try:
-        # Most cells are plain numbers: this is the fast way to know. NaN does not equal itself.
-        if (value := float(cell)) == value and "_" not in cell:
-            return "n"
-    except ValueError:
-        pass
-    cell = cell.strip()
-    if _NUMBER.fullmatch(cell) or (decimal_comma and _DECIMAL_COMMA.fullmatch(cell)):
-        return "n"
-    return "m" if cell.lower() in _MISSING else "w"
+def _notes(rows: Sequence[Row], first: int, depth: int, data: int, width: int) -> tuple[str, ...]:
+    """Return what has to be said of the rows below the header that are not the table's."""
+    repeated = sum(depth and row == rows[first - depth] for row in rows[first:])
+    skipped = len(rows) - first - data - repeated
+    notes: tuple[str, ...] = ()
+    if repeated:
+        notes += (f"the header stands {repeated + 1} times; the rows are read as one table",)
+    if skipped:
+        notes += (f"{skipped} lines left out that are not rows of {width} numbers",)
+    return notes
 
 
 def _layout(lines: list[str]) -> tuple[str, bool]:
@@ -203,12 +189,12 @@ def _layout(lines: list[str]) -> tuple[str, bool]:
     cells = [
         c.strip() for line in body for c in (line.split() if best == " " else line.split(best))
     ]
-    return best, any(_DECIMAL_COMMA.fullmatch(cell) for cell in cells)
+    return best, any(DECIMAL_COMMA.fullmatch(cell) for cell in cells)
 
 
 def _counts(cell: str, separator: str) -> bool:
     """Return whether a cell speaks for a separator: a number, also with a unit beside it."""
-    return _kind(cell, separator != ",") == "n" or beside_number(cell) is not None
+    return kind_of(cell, decimal_comma=separator != ",") == "n" or beside_number(cell) is not None
 
 
 def _ambiguous(table: Table) -> bool:
@@ -238,49 +224,56 @@ def _shape(kinds: list[tuple[str, ...]], rows: Sequence[Row], where: str) -> tup
             )
         raise DataError(f"{where}: there are no rows of numbers")
     width = max(widths, key=lambda w: (widths[w], w))
-    counts = [Counter(kind[j] for kind in kinds if len(kind) == width) for j in range(width)]
-    return width, [count["n"] >= count["w"] for count in counts]
+    alike = Counter(
+        tuple(what != "w" for what in kind) for kind in kinds if len(kind) == width and "n" in kind
+    )
+    # Settings above a short table may be as many as its rows: rather more numbers, then.
+    most = max((count, sum(numeric), numeric) for numeric, count in alike.items())
+    return width, list(most[-1])
 
 
 def _refuse_mixed(
-    rows: Sequence[Row], kinds: list[tuple[str, ...]], width: int, where: str
+    rows: Sequence[Row], kinds: list[tuple[str, ...]], numeric: Sequence[bool], where: str
 ) -> None:
-    for number, (row, kind) in enumerate(zip(rows, kinds, strict=True), start=1):
-        if len(kind) != width or "w" not in kind:
+    """Raise `DataError` if a row would be one of the table but for units beside its numbers."""
+    for k, (row, kind) in enumerate(zip(rows, kinds, strict=True)):
+        if len(kind) != len(numeric) or "w" not in kind:
             continue
-        beside = [cell for cell, what in zip(row, kind, strict=True) if what == "w"]
-        if any(beside_number(cell) for cell in beside) and ("n" in kind or len(beside) == width):
+        words = [row[j].strip() for j, is_one in enumerate(numeric) if is_one and kind[j] == "w"]
+        if words and all(beside_number(word) for word in words):
             raise DataError(
-                f"{where}: mixed units: row {number} says {beside[0].strip()!r} where other rows "
-                "have plain numbers; state one unit in the header"
+                f"{where}: mixed units: row {k + 1} says {words[0]!r} where other rows have plain "
+                "numbers; state one unit in the header"
             )
 
 
 def _names(
     rows: Sequence[Row], first: int, width: int, header: Callable[[int], list[str]] | None
-) -> tuple[list[str], int, str | None]:
+) -> tuple[list[str], int, tuple[str, ...]]:
     """Return the columns' names, how many rows they take, and a note if they do not fit."""
     nothing = [""] * width
     if first == 0:
-        return nothing, 0, None
+        return nothing, 0, ()
     row = list(rows[first - 1])
     if len(row) != width and header is not None:
         row = header(first - 1)
     if len(row) != width:
-        words = sum(_kind(cell, False) == "w" for cell in row)
+        words = sum(kind_of(cell, decimal_comma=False) == "w" for cell in row)
         fits = words < 2 or len(rows[first - 1]) == 1
-        note = f"the line above names {len(row)} columns, the rows have {width}; names not used"
-        return nothing, 0, None if fits else note
-    if any(_kind(cell, False) == "n" for cell in row) or not any(cell.strip() for cell in row):
-        return nothing, 0, None
+        note = f"the line above names {len(row)} columns, the rows have {width}; {UNFIT}"
+        return nothing, 0, () if fits else (note,)
+    if any(kind_of(cell, decimal_comma=False) == "n" for cell in row) or not any(
+        cell.strip() for cell in row
+    ):
+        return nothing, 0, ()
     row = [_COMMENT.sub("", cell).strip() for cell in row]
     if first > 1 and all(_is_unit(cell) for cell in row) and len(rows[first - 2]) == width:
         names = [_COMMENT.sub("", cell).strip() for cell in rows[first - 2]]
-        if all(names) and not any(_kind(cell, False) == "n" for cell in names):
+        if all(names) and not any(kind_of(cell, decimal_comma=False) == "n" for cell in names):
             units = [cell.strip("()[] ") for cell in row]
             pairs = zip(names, units, strict=True)
-            return [f"{name} ({unit})" if unit else name for name, unit in pairs], 2, None
-    return row, 1, None
+            return [f"{name} ({unit})" if unit else name for name, unit in pairs], 2, ()
+    return row, 1, ()
 
 
 def _is_unit(cell: str) -> bool:

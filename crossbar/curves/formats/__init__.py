@@ -10,6 +10,7 @@ from crossbar.curves.formats import (
     pulse_text,
     pymeasure,
     records,
+    retention_text,
     sheets,
     switchbox,
 )
@@ -25,6 +26,7 @@ FORMATS: dict[str, Format] = {
     "switchbox": switchbox.FORMAT,
     "rram-chip": chip_logs.FORMAT,
     "pulses": pulse_text.FORMAT,
+    "retention": retention_text.FORMAT,
     "record": records.FORMAT,
     "text": plain_text.FORMAT,
 }

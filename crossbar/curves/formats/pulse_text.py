@@ -28,8 +28,8 @@ def clue(peek: Peek) -> Clue:
     roles = {understood(name)[0] for name in table.names} if table else set()
     if {"up", "down"} <= roles:
         return Clue(0.7, "its header names columns of UP and DOWN pulses")
-    if roles & {"G", "R"} and not roles & {"I"}:
-        return Clue(0.6, "its header names conductance or resistance, and no current")
+    if roles & {"G", "R"} and not roles & {"I", "V"}:
+        return Clue(0.6, "its header names conductance or resistance, and no voltage or current")
     return NO
 
 
