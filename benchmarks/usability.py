@@ -16,7 +16,7 @@ import numpy as np
 from rows import Row, arguments, show
 
 from crossbar.backend import DataError
-from crossbar.curves import Curve, Measurements
+from crossbar.curves import Curve, Measurements, PulseTable
 from crossbar.curves.reading import join_cycles, read_many
 from crossbar.merit.device import Merit, MeritSettings, merit, merit_of_pulses
 from crossbar.merit.kinds import KINDS
@@ -36,9 +36,9 @@ def folder(given: Path | None) -> Path:
 def figures(data: Sequence[Measurements]) -> tuple[list[Merit], int]:
     """Return the figures of every device of a set, and how many devices have none."""
     curves = join_cycles([curve for one in data for curve in one.curves])
-    tables = [table for one in data for table in one.pulses]
+    measured: list[Curve | PulseTable] = [*curves, *(t for one in data for t in one.pulses)]
     found, without = [], 0
-    for each in (*curves, *tables):
+    for each in measured:
         try:
             if isinstance(each, Curve):
                 found.append(merit(each, SETTINGS))

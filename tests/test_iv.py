@@ -135,7 +135,9 @@ class SoftwareCompliance(SimulatedBackend):
             conductance = 1e-4 if point.voltage else conductance
             points.append((point.voltage, point.current, 2 if lowered else 0))
         voltage, current, flags = np.array(points, dtype=np.float64).T
-        return Sweep(voltage, current, np.arange(len(points)) * dwell, flags.astype(np.uint8))
+        return Sweep(
+            voltage, current, np.arange(float(len(points))) * float(dwell), flags.astype(np.uint8)
+        )
 
 
 @pytest.mark.parametrize("piece", [1, 5, 0])
@@ -265,3 +267,39 @@ def test_the_table_fits_eighty_columns(
     said = capsys.readouterr().out
     assert "…" not in said
     assert max(map(len, said.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("bench", ["sim", "virtual-switched", "virtual-mux"])
+def test_a_triangle_is_one_waveform_per_cycle_and_the_same_curve(
+    bench: str, tmp_path: Path
+) -> None:
+    slow = IvSettings(
+        vmax=0.3, vmin=-0.3, step=0.01, cycles=3, cell="3,4", dwell=1e-4, compliance=1e-5
+    )
+    slopes = []
+    for settings in (slow, replace(slow, drive="triangle")):
+        results = acquire(tmp_path, "iv", settings, bench)
+        parts = [piece for name, piece in results.items() if name.startswith("sweep/")]
+        voltage, current = (np.concatenate([p[k] for p in parts]) for k in ("voltage", "current"))
+        assert len(voltage) == 3 * 121
+        slopes.append(np.polyfit(voltage, current, 1)[0])
+    assert len(parts) == 3
+    assert recorded(tmp_path)[2].count("trace") == 3
+    assert slopes[1] == pytest.approx(slopes[0], rel=0.1)
+
+
+def test_a_bench_without_generators_refuses_a_triangle_and_says_what_works(
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(LimitError, match="a staircase works"):
+        acquire(tmp_path, "iv", IvSettings(drive="triangle", cell="3,4"), "virtual")
+
+
+def test_the_table_of_a_triangle_claims_no_compliance(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert command("iv --drive triangle --dwell 1e-4 --cycles 2 --store s.sqlite") == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "triangle" in said
+    assert "a waveform has no compliance" in said

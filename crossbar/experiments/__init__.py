@@ -57,9 +57,6 @@ class Experiment:
     write_csv
         ``write_csv(run, results, folder)``: writes files for other programs and returns their
         paths; None if an experiment has none but those of ``xbar runs export``.
-    window
-        ``window(settings, bench, seed, store)``: runs the experiment in a window with live curves;
-        None if it has none.
     """
 
     help: str
@@ -71,7 +68,6 @@ class Experiment:
     draw: Callable[[RunRecord, Results, Summary, Path], None]
     piece: str = "measurement"
     write_csv: Callable[[RunRecord, Results, Path], list[Path]] | None = None
-    window: Callable[[Any, str, int | None, Path], None] | None = None
 
 
 EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(

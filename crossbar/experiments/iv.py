@@ -1,7 +1,8 @@
-"""I-V curves: staircase cycles through one cell or many, every finished piece kept at once.
+"""I-V curves: cycles through one cell or many, every finished piece kept at once.
 
-A cycle goes from 0 V to one end and back, then to the other end and back. It is asked of the bench
-in short pieces, one call each: an interrupt loses at most the piece that is being measured.
+A cycle goes from 0 V to one end and back, then to the other end and back. As a staircase it is
+asked of the bench in short pieces, one call each: an interrupt loses at most the piece that is
+being measured. As a triangle it is one waveform, fast, and without a compliance.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -30,6 +31,7 @@ ORDERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )
 """The ends that a cycle goes to, in order, from 0 V and back to it."""
+DRIVES = ("staircase", "triangle")
 LONGEST = 100_000
 """Points that a cycle may have: more is a misplaced decimal point, and fills the memory."""
 
@@ -64,6 +66,14 @@ class IvSettings:
     read_voltage: float = field(
         default=0.3, metadata={"help": "Where the loop's two branches are compared, V."}
     )
+    drive: str = field(
+        default="staircase",
+        metadata={
+            "help": "staircase: point by point, under the compliance; triangle: each cycle one "
+            "waveform, fast, which nothing limits: --compliance is then the largest current "
+            "expected."
+        },
+    )
     piece: int = field(
         default=50,
         metadata={
@@ -74,6 +84,7 @@ class IvSettings:
 
     def __post_init__(self) -> None:
         one_of(self, "read_order", ORDERS)
+        one_of(self, "drive", DRIVES)
         at_least(self, cycles=1, piece=0)
         positive(self, "step", "compliance", "dwell", "read_voltage")
         for name, sign in (("vmax", 1), ("vmin", -1)):
@@ -155,9 +166,14 @@ def run(
         lead = np.empty(0)
         for k, (cycle, part) in enumerate(pieces(settings, len(voltages))):
             progress("points", done, total)
-            driven = np.concatenate([lead, voltages[part]])
-            whole = bench.backend.sweep(cell, driven, settings.compliance, settings.dwell)
-            swept, lead = _without(whole, len(lead)), approach(whole, settings.compliance)
+            if settings.drive == "triangle":
+                swept = bench.backend.trace(
+                    cell, voltages[part], settings.dwell, settings.compliance
+                )
+            else:
+                driven = np.concatenate([lead, voltages[part]])
+                whole = bench.backend.sweep(cell, driven, settings.compliance, settings.dwell)
+                swept, lead = _without(whole, len(lead)), approach(whole, settings.compliance)
             record.result(f"sweep/{cell[0]},{cell[1]}/{k}", _arrays(cell, cycle, swept))
             watch(cell, cycle, swept)
             done += len(swept.voltage)
@@ -179,7 +195,7 @@ def check(settings: IvSettings, voltages: Array, limits: Limits) -> None:
 
 def pieces(settings: IvSettings, points: int) -> Iterator[tuple[int, slice]]:
     """Yield the cycle and the points of each call for one cell, in order."""
-    most = settings.piece or points
+    most = points if settings.drive == "triangle" else settings.piece or points
     for cycle in range(settings.cycles):
         for begin in range(0, points, most):
             yield cycle, slice(begin, min(begin + most, points))

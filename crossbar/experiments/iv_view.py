@@ -27,17 +27,21 @@ def title(run: RunRecord, summary: Mapping[str, Any]) -> str:
     s: Mapping[str, Any] = run.settings
     ends = {"up": f"0 to {s['vmax']:g} V", "down": f"0 to {s['vmin']:g} V"}
     span = ends.get(s["read_order"], f"{s['vmin']:g} to {s['vmax']:g} V")
-    return f"{heading('I-V', summary['rows'])}: {span}, step {s['step']:g} V"
+    kind = "" if s["drive"] == "staircase" else f", {s['drive']}"
+    return f"{heading('I-V', summary['rows'])}: {span}, step {s['step']:g} V{kind}"
 
 
 def tables(run: RunRecord, summary: dict[str, Any]) -> list[RenderableType]:
     """Return the figures of every cell as a table of at most 80 columns."""
     s: Mapping[str, Any] = run.settings
     at, compliance = summary["read_voltage_V"], f"{MICRO * s['compliance']:g} µA"
+    limited = f"limited: points at the compliance, {compliance}"
+    if s["drive"] == "triangle":
+        limited = f"limited: none, a waveform has no compliance; {compliance} were expected"
     shown = table(
         title(run, summary),
         ("cell", "cycles", "limited", "clipped", "out (µS)", "back (µS)", "ratio"),
-        f"limited: points at the compliance, {compliance}; clipped: at the end of a converter's "
+        f"{limited}; clipped: at the end of a converter's "
         f"range; out, back: conductance at {at:g} V on the way to the first end and on the way "
         "back; ratio: larger over smaller; ± is the standard deviation over whole cycles"
         + ("; last line: over cells" if len(summary["rows"]) > 1 else ""),
