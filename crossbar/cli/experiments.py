@@ -1,10 +1,11 @@
 """One command per experiment, its options taken from the fields of its settings."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields
 from inspect import Parameter, Signature
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, get_type_hints
 
 import typer
@@ -25,6 +26,19 @@ from crossbar.cli.options import (
 from crossbar.cli.output import bars, console, print_json
 from crossbar.experiments import EXPERIMENTS, Experiment
 from crossbar.store import Store
+
+
+def _iv_window(settings: Any, bench: str, seed: int | None, store: Path) -> None:
+    # PyMeasure and Qt take seconds to import; only who asks for a window waits for them.
+    from crossbar.cli.iv_window import open_window
+
+    open_window(settings, bench, seed, store)
+
+
+WINDOWS: Mapping[str, Callable[[Any, str, int | None, Path], None]] = MappingProxyType(
+    {"iv": _iv_window}
+)
+"""Experiments that can be run in a window: ``window(settings, bench, seed, store)``."""
 
 
 def add_to(app: typer.Typer) -> None:
@@ -76,7 +90,7 @@ def _options(name: str, experiment: Experiment) -> list[tuple[str, Any, Any]]:
         found.append(("array", ArrayOption, None))
     if experiment.write_csv is not None:
         found.append(("csv", CsvFolder, None))
-    if experiment.window is not None:
+    if name in WINDOWS:
         found.append(("gui", GuiOption, False))
     return found
 
@@ -102,8 +116,8 @@ def run_experiment(
     from crossbar.bench import load, remembering
     from crossbar.session import session
 
-    if gui and experiment.window is not None:
-        experiment.window(settings, bench, seed, store)
+    if gui:
+        WINDOWS[name](settings, bench, seed, store)
         return
     description = load(bench) if array is None else remembering(load(bench), array)
     opened = session(description, store, experiment=name, settings=asdict(settings), seed=seed)

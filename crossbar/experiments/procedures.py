@@ -62,11 +62,6 @@ class IvProcedure(Procedure):  # type: ignore[misc]  # PyMeasure has no types
         names = (name for name in asdict(DEFAULTS) if name not in ("cell", "cells"))
         return iv.IvSettings(cells=self.cells, **{name: getattr(self, name) for name in names})
 
-    def get_estimates(self) -> float:
-        """Return the time that the points take, s; a bench's own time comes in addition."""
-        settings = self.settings
-        return len(iv.staircase(settings)) * settings.cycles * settings.dwell
-
     def execute(self) -> None:
         """Measure, emit every point, and record as the command does.
 
