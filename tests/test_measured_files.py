@@ -170,3 +170,13 @@ def test_a_name_that_does_not_exist_is_refused_with_those_that_do(
 ) -> None:
     assert run(["usability", str(memristor(tmp_path)), option, "nonsense"]) == 2
     assert "nonsense" in capsys.readouterr().err
+
+
+def test_a_map_shows_the_cells_of_a_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sweep = "iv --cells 0-1,0-1 --cycles 2 --step 0.25 --dwell 1e-3 --store s.sqlite"
+    assert run(sweep.split()) == 0
+    assert run(["usability", "s.sqlite#1", "--map", "map.png"]) == 0
+    assert (tmp_path / "map.png").stat().st_size > 10_000
+    assert run(["usability", str(memristor(tmp_path)), "--map", "none.png"]) == 2
+    assert "no device is called as a cell" in capsys.readouterr().err
+    assert not (tmp_path / "none.png").exists()

@@ -14,12 +14,13 @@ from rich.table import Table
 from crossbar.backend import DataError
 from crossbar.cli.merit_view import (
     alike,
+    draw_map,
     draw_merits,
     merit_facts,
     merit_table,
     print_notes,
 )
-from crossbar.cli.options import FigurePath, JsonOption
+from crossbar.cli.options import FigurePath, JsonOption, check_figure
 from crossbar.cli.output import bars, console, errors, print_json
 from crossbar.curves.measured import Curve, Measurements, PulseTable, Readings
 from crossbar.merit.device import Merit, MeritSettings
@@ -114,6 +115,14 @@ def usability(
     profile: Annotated[
         Path | None, typer.Option("--profile", help="Write the first device's profile (TOML).")
     ] = None,
+    map: Annotated[
+        Path | None,
+        typer.Option(
+            "--map",
+            help="Draw the array's usability there; runs of xbar iv.",
+            callback=check_figure,
+        ),
+    ] = None,
     figure: FigurePath = Path("usability.png"),
     as_json: JsonOption = False,
 ) -> None:
@@ -123,6 +132,8 @@ def usability(
     merits = _merits(found, settings, skipped)
     if merits:
         draw_merits(figure, merits)
+        if map is not None:
+            draw_map(map, merits)
         if profile is not None:
             _save_profile(profile, merits[0])
     if as_json:

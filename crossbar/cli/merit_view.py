@@ -9,13 +9,14 @@ import numpy as np
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from crossbar.backend import Array
+from crossbar.backend import Array, DataError
 from crossbar.cli.output import console
 from crossbar.merit.device import Merit
-from crossbar.merit.usability import FORMS
+from crossbar.merit.usability import FORMS, Usability
 
 NAME = 13
 """Letters of a device's name that fit a line."""
+CELL = re.compile(r"\bcell (?P<word>\d+),(?P<bit>\d+)$")
 NO_MEMRISTORS = ("ohmic", "capacitive", "open")
 
 
@@ -133,6 +134,32 @@ def draw_merits(path: Path, merits: Sequence[Merit]) -> None:
 
     one = merits[0]
     save(cycles_figure(one) if len(merits) == 1 else distributions_figure(merits), path)
+
+
+def draw_map(path: Path, merits: Sequence[Merit]) -> None:
+    """Draw the usability of every cell of an array: of the devices that are called as cells.
+
+    Raises
+    ------
+    DataError
+        If no device is, or two are of one cell.
+    """
+    from crossbar.figures.merit_map import usability_map
+    from crossbar.figures.style import save
+
+    cells: dict[tuple[int, int], Usability | None] = {}
+    for one in merits:
+        found = CELL.search(one.device)
+        if found is None:
+            continue
+        cell = int(found["word"]), int(found["bit"])
+        if cell in cells:
+            raise DataError(f"a map takes one curve per cell; {cell} has two: {one.device}")
+        cells[cell] = None if worth(one) is None else one.usability
+    if not cells:
+        raise DataError("no device is called as a cell, 'cell 3,4', as those of `xbar iv` are")
+    sources = ", ".join(dict.fromkeys(Path(one.origin.source).name for one in merits))
+    save(usability_map(cells, note=sources), path)
 
 
 def _median(values: Array) -> float:

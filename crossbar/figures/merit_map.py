@@ -49,7 +49,7 @@ def usability_map(
     for (word, bit), value in known.items():
         values[word, bit] = value.value
     with styled():
-        figure = Figure(figsize=(6.4, 5.9), layout="constrained")
+        figure = Figure(figsize=(6.4, 6.2), layout="constrained")
         axes = figure.subplots()
         image = axes.imshow(values, cmap="viridis", vmin=0.0, vmax=1.0, aspect="equal")
         axes.set(xlabel="bit line", ylabel="word line")
