@@ -240,7 +240,7 @@ def test_the_csv_opens_in_pymeasure(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert command("iv --step 0.5 --cycles 1 --csv here --store s.sqlite") == 0
     (path,) = (tmp_path / "here").glob("*.csv")
     loaded = results_class.load(str(path))
-    ((swept),) = swept_cells(recorded(tmp_path)[1])
+    (swept,) = swept_cells(recorded(tmp_path)[1])
     assert loaded.data["Current (A)"].to_numpy() == pytest.approx(swept.current)
 
 
