@@ -41,7 +41,7 @@ def program(
 def test_ispp_steps_up_while_the_direction_repeats_and_stops_at_the_top() -> None:
     policy = Ispp(1, PULSES)
     index, error = np.array([0]), np.array([1e-6])
-    volts = [float(policy.next(index, error)[0][0]) for _ in range(8)]
+    volts = [float(policy.next(index, -error, 0 * error)[0][0]) for _ in range(8)]
     assert volts == pytest.approx([2.0, 2.1, 2.2, 2.3, 2.4, 2.5, 2.5, 2.5])
     assert policy.exhausted(index).all()
 
@@ -50,14 +50,14 @@ def test_ispp_starts_again_on_the_other_staircase_when_the_direction_turns() -> 
     policy = Ispp(1, PULSES)
     index = np.array([0])
     errors = [1e-6, 1e-6, -1e-6, -1e-6, 1e-6]
-    volts = [float(policy.next(index, np.array([e]))[0][0]) for e in errors]
+    volts = [float(policy.next(index, np.array([-e]), np.zeros(1))[0][0]) for e in errors]
     assert volts == pytest.approx([2.0, 2.1, -1.0, -1.2, 2.0])
 
 
 def test_ispp_keeps_the_staircase_of_each_cell_apart() -> None:
     policy = Ispp(3, PULSES)
-    policy.next(np.array([1]), np.array([1e-6]))
-    volts, widths = policy.next(np.array([0, 1]), np.array([1e-6, 1e-6]))
+    policy.next(np.array([1]), np.zeros(1), np.array([1e-6]))
+    volts, widths = policy.next(np.array([0, 1]), np.zeros(2), np.array([1e-6, 1e-6]))
     assert volts == pytest.approx([2.0, 2.1])
     assert widths == pytest.approx([1e-4, 1e-4])
 

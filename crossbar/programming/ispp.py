@@ -80,9 +80,9 @@ class Ispp:
         self._direction = np.zeros(count, dtype=np.intp)
         self._level = np.zeros(count, dtype=np.intp)
 
-    def next(self, index: Indices, error: Array) -> tuple[Array, Array]:
+    def next(self, index: Indices, conductance: Array, target: Array) -> tuple[Array, Array]:
         """Return signed amplitudes (V) and widths (s); see `Policy.next`."""
-        s = self._settings
+        s, error = self._settings, target - conductance
         direction = np.where(error > 0, 1, -1)
         repeats = direction == self._direction[index]
         self._level[index] = np.where(repeats, self._level[index] + 1, 0)

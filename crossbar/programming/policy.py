@@ -8,19 +8,22 @@ from crossbar.backend import Array, Indices, LimitError, Limits, Mask, Second, V
 class Policy(Protocol):
     """Chooses pulses for a fixed set of cells; holds what it must remember of each.
 
-    A policy sees conductances only as signed errors: it never reads, drives or stops. Stopping is
-    the loop's business (`crossbar.programming.write_verify`).
+    A policy is told where each cell is and where it should be; it never reads, drives or stops.
+    Stopping is the loop's business (`crossbar.programming.write_verify`). What its last pulse did
+    to a cell it sees when it is asked for the next one.
     """
 
-    def next(self, index: Indices, error: Array) -> tuple[Array, Array]:
+    def next(self, index: Indices, conductance: Array, target: Array) -> tuple[Array, Array]:
         """Return amplitude (V) and width (s) of the next pulse for some of the cells.
 
         Parameters
         ----------
         index
             Which cells, counted in the order they were handed to the loop, shape ``(n,)``.
-        error
-            Target minus measured conductance, S, shape ``(n,)``; its sign chooses SET or RESET.
+        conductance
+            As measured last, S, shape ``(n,)``.
+        target
+            Wanted, S, shape ``(n,)``; above `conductance` a SET is due, below it a RESET.
         """
         ...
 

@@ -80,9 +80,9 @@ class Secant:
         self._last_width = np.full(count, np.nan)
         self._last_up = np.zeros(count, dtype=np.intp)
 
-    def next(self, index: Indices, error: Array) -> tuple[Array, Array]:
+    def next(self, index: Indices, conductance: Array, target: Array) -> tuple[Array, Array]:
         """Return signed amplitudes (V) and widths (s); see `Policy.next`."""
-        s = self._settings
+        s, error = self._settings, target - conductance
         self._learn(index, error)
         up = (error > 0).astype(np.intp)
         wanted = np.abs(error) * self._width_per_siemens[up, index]

@@ -137,7 +137,8 @@ def write_verify(
         voltages = np.where(error > 0, reset_amplitude, set_amplitude)
         widths = np.full(len(active), pulses.widths[1])
         chosen = ~probing
-        voltages[chosen], widths[chosen] = policy.next(active[chosen], error[chosen])
+        some = active[chosen]
+        voltages[chosen], widths[chosen] = policy.next(some, state.conductance[some], targets[some])
         reading = backend.pulse(cells[active], voltages, widths, settings.read_voltage)
         after = (reading.current - offset[cells.bit[active]]) / settings.read_voltage
         clipped += int(reading.clipped.sum())
