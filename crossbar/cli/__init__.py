@@ -12,6 +12,7 @@ from crossbar.cli import (
     bench_commands,
     bench_work,
     experiments,
+    fit_files,
     info,
     interrupt,
     measured_files,
@@ -36,6 +37,7 @@ app = typer.Typer(
 experiments.add_to(app)
 bench_work.add_to(app)
 measured_files.add_to(app)
+fit_files.add_to(app)
 info.add_to(app)
 app.add_typer(bench_commands.app, name="bench")
 app.add_typer(runs.app, name="runs")

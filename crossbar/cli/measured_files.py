@@ -73,18 +73,18 @@ def import_files(
     if formats:
         _list_formats(FORMATS)
         return
-    found, skipped = _read(files or [], format, columns)
+    found, skipped = read_files(files or [], format, columns)
     written = [] if output is None else _write(output, found)
     rows = [_content(path, data) for path, data in found]
     if as_json:
         print_json(
-            {"files": rows, "written": [str(path) for path in written], "skipped": _plain(skipped)}
+            {"files": rows, "written": [str(path) for path in written], "skipped": plain(skipped)}
         )
     else:
         _print_contents(rows)
         if output is not None:
             console.print(f"{len(written)} curves written to {output}", markup=False)
-    _end(skipped, len(found), as_json=as_json)
+    end(skipped, len(found), as_json=as_json)
 
 
 def usability(
@@ -128,7 +128,7 @@ def usability(
 ) -> None:
     """Tell what measured devices are worth to a network, with honest bounds."""
     settings = _settings(locals())
-    found, skipped = _read(files, format, columns)
+    found, skipped = read_files(files, format, columns)
     merits = _merits(found, settings, skipped)
     if merits:
         draw_merits(figure, merits)
@@ -138,12 +138,12 @@ def usability(
             _save_profile(profile, merits[0])
     if as_json:
         rows = [merit_facts(each) for each in merits]
-        print_json({"devices": rows, "figure": str(figure), "skipped": _plain(skipped)})
+        print_json({"devices": rows, "figure": str(figure), "skipped": plain(skipped)})
     elif merits:
         console.print(merit_table(merits))
         print_notes(merits)
         console.print(f"figure in {figure}", markup=False)
-    _end(skipped, len(merits), as_json=as_json)
+    end(skipped, len(merits), as_json=as_json)
 
 
 def _settings(given: dict[str, Any]) -> MeritSettings:
@@ -151,9 +151,10 @@ def _settings(given: dict[str, Any]) -> MeritSettings:
     return MeritSettings(**{name: value for name, value in given.items() if name in names})
 
 
-def _read(
+def read_files(
     paths: Iterable[Path], format: str | None, columns: str | None
 ) -> tuple[list[tuple[str, Measurements]], Skipped]:
+    """Return what each file holds, and which files hold nothing, with the reason."""
     from crossbar.curves.reading import read_many
 
     listed = [str(path) for path in paths]
@@ -279,11 +280,12 @@ def _list_formats(known: Any) -> None:
     console.print(table)
 
 
-def _plain(skipped: Skipped) -> list[dict[str, str]]:
+def plain(skipped: Skipped) -> list[dict[str, str]]:
+    """Return what was skipped for scripts."""
     return [{"file": path, "reason": reason} for path, reason in skipped]
 
 
-def _end(skipped: Skipped, good: int, *, as_json: bool) -> None:
+def end(skipped: Skipped, good: int, *, as_json: bool) -> None:
     """Say what was skipped, and end with the exit code that says so too."""
     if not skipped:
         return
