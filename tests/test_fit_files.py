@@ -26,7 +26,7 @@ def measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Three cycles of a simulated device as a laboratory would have them, in a file."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "80")
-    rows = []
+    rows: list[tuple[float, float, float]] = []
     with SimulatedBackend(SimulationSettings(device=DEVICE, seed=2)) as backend:
         for _ in range(3):
             swept = backend.sweep((2, 3), CYCLE, 5e-4, 1e-2)
