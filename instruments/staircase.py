@@ -20,6 +20,9 @@ NEAR = 0.9
 """Part of the limit from which on a lowered voltage is near enough to it; assumed."""
 BELOW = 0.99
 """Part of the limit that is aimed at, so that noise and curvature do not lead beyond it."""
+YIELDING = 0.95
+"""Part of the aim that is left after each failure: a cell whose conductance every attempt draws anew
+would be above the limit half of the times, and by chance at all attempts; assumed."""
 LEAD = 16
 """A point's lead, where its own baseline is measured, is at least this part of its dwell."""
 
@@ -141,6 +144,7 @@ def held_below(
     voltage, foreseen = asked, abs(asked) * conductance > limit
     if foreseen:
         voltage = float(np.copysign(BELOW * limit / conductance, asked))
+    aim = BELOW
     for _ in range(ATTEMPTS):
         point = measure(voltage)
         clipped = bool(point.flags & Flag.CLIPPED)
@@ -155,7 +159,8 @@ def held_below(
             continue
         # What is clipped is more than it says.
         foreseen = False
-        voltage *= min(BELOW * limit / size, 0.5 if clipped else BELOW)
+        voltage *= min(aim * limit / size, 0.5 if clipped else aim)
+        aim *= YIELDING
     raise InstrumentError(
         f"the current stays above {limit:.3g} A: {point.current:.3g} A at {point.voltage:.3g} V"
     )

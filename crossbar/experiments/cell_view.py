@@ -48,7 +48,8 @@ def number(value: float | None, factor: float = 1.0, digits: int = 3) -> str:
     """Return a number to so many digits, a dash for what is not there."""
     if value is None or not np.isfinite(value):
         return "-"
-    return f"{factor * value:.{digits}g}"
+    # Rounded first: 140 and not 1.4e+02.
+    return f"{float(f'{factor * value:.{digits}g}'):.6g}"
 
 
 def spread(values: Mapping[str, Any] | None, factor: float = 1.0) -> str:
