@@ -22,6 +22,10 @@ class Status(IntEnum):
     """Its own range ends short of the target: the strongest pulses bring it no closer."""
     UNREADABLE = 4
     """The converter's range ends below the target: a SET could not be verified, so none is made."""
+    REVERSALS = 5
+    """Its changes of direction ran out."""
+    ENERGY = 6
+    """Its energy ran out: the next pulse could have gone beyond it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,6 +46,12 @@ class CellReport:
         Pulses applied, and changes of direction among them.
     reads
         Read currents taken of each cell, verify reads included.
+    energy
+        What its pulses took, J: V² G width each, as if the cell were ohmic, G being the mean of
+        the verify reads before and after it. Where the cell conducts more at the pulse's amplitude
+        than at the read voltage this is too little.
+    elapsed
+        Bench time spent on each cell, s: that of a round is shared by the cells in it.
     clipped
         Reads at the end of the converter's range; the policy still knew which way to go.
     seconds
@@ -57,6 +67,8 @@ class CellReport:
     pulses: NDArray[np.intp]
     reversals: NDArray[np.intp]
     reads: NDArray[np.intp]
+    energy: Array
+    elapsed: Array
     clipped: int
     seconds: Second
 
