@@ -21,8 +21,8 @@ NEAR = 0.9
 BELOW = 0.99
 """Part of the limit that is aimed at, so that noise and curvature do not lead beyond it."""
 YIELDING = 0.95
-"""Part of the aim that is left after each failure: a cell whose conductance every attempt draws anew
-would be above the limit half of the times, and by chance at all attempts; assumed."""
+"""Part of the aim that is left after each failure: a cell that every attempt changes by chance
+would be above the limit half of the times, and now and then at all attempts; assumed."""
 LEAD = 16
 """A point's lead, where its own baseline is measured, is at least this part of its dwell."""
 
