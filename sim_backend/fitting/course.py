@@ -13,7 +13,7 @@ from crossbar.backend import Array, Mask, Second
 from sim_backend.devices import kinetics
 from sim_backend.devices.perovskite import Perovskite
 
-STILL = 1e-12
+STILL = 1e-9
 """Doses below this move nothing that a measurement sees."""
 
 
@@ -71,19 +71,18 @@ def states_after(
         ln of a factor on each point's dose, shape ``(n,)``, or on all of them.
     """
     signed = np.copysign(rates(model, drive.voltage) * drive.dwell, drive.voltage)
-    doses = (signed * np.exp(gains)).tolist()
-    limited, current, volts = drive.limited.tolist(), drive.current.tolist(), drive.voltage.tolist()
+    doses = signed * np.exp(gains)
+    moving = np.flatnonzero(np.abs(doses) > STILL)
+    columns = (doses, drive.limited, drive.voltage, drive.current)
     up, down = model.set_exponent, model.reset_exponent
-    x, found = start, np.empty(len(doses))
-    for k, full in enumerate(doses):
-        dose = full
-        if limited[k]:
-            dose *= _slowed(model, x, volts[k], current[k])
-        if dose > STILL:
-            x = 1.0 - _decayed(1.0 - x, dose, up)
-        elif dose < -STILL:
-            x = _decayed(x, -dose, down)
-        found[k] = x
+    x, states = start, [start]
+    for full, limited, volts, current in zip(*(c[moving].tolist() for c in columns), strict=True):
+        dose = full * _slowed(model, x, volts, current) if limited else full
+        x = 1.0 - _decayed(1.0 - x, dose, up) if dose > 0 else _decayed(x, -dose, down)
+        states.append(x)
+    passed = np.zeros(len(doses), dtype=np.intp)
+    passed[moving] = 1
+    found: Array = np.array(states)[np.cumsum(passed)]
     return found
 
 

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 GRID = 40
 """Voltages, from an eighth of the largest to nearly all of it, at which branches are compared."""
 
+LEAST_REACH = 0.1
+"""Of the largest voltage: a side that cycles go less far to shows no switching."""
+
 LEAST_HYSTERESIS = 0.05
 """Of ln G between the way out and the way back: less is not told from drift of an instrument."""
 
@@ -124,12 +127,15 @@ class _Side:
 
 
 def _side(cycles: Sequence["Cycle"], sign: int, reach: Volt, floor: Ampere) -> _Side | None:
-    logs = [_branches(cycle, sign, reach, floor) for cycle in cycles]
+    furthest = max(float((sign * cycle.voltage).max()) for cycle in cycles)
+    if furthest < LEAST_REACH * reach:
+        return None
+    grid = np.linspace(furthest / 8, furthest, GRID)
+    logs = [_branches(cycle, sign, grid, floor) for cycle in cycles]
     both = [pair for pair in logs if pair is not None]
     if not both:
         return None
     out, back = (np.median([pair[k] for pair in both], axis=0) for k in (0, 1))
-    grid = np.linspace(reach / 8, reach, GRID)
     known = np.isfinite(out) & np.isfinite(back)
     if known.sum() < 4:
         return None
@@ -148,13 +154,10 @@ def _side(cycles: Sequence["Cycle"], sign: int, reach: Volt, floor: Ampere) -> _
     )
 
 
-def _branches(cycle: "Cycle", sign: int, reach: Volt, floor: Ampere) -> tuple[Array, Array] | None:
+def _branches(cycle: "Cycle", sign: int, grid: Array, floor: Ampere) -> tuple[Array, Array] | None:
     """Return ln G over the grid on the way out and on the way back, on one side of 0 V."""
     V, current = sign * cycle.voltage, sign * cycle.current
     top = int(np.argmax(V))
-    if V[top] < reach / 3:
-        return None
-    grid = np.linspace(reach / 8, reach, GRID)
     begin = top - int(np.argmax(V[: top + 1][::-1] <= 0)) if (V[: top + 1] <= 0).any() else 0
     end = top + int(np.argmax(V[top:] <= 0)) if (V[top:] <= 0).any() else len(V)
     halves = (slice(begin, top + 1), slice(top, end))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from crossbar.backend import Array
+from crossbar.backend import Array, Siemens
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +67,7 @@ def follow(
     doses: Array,
     noise: tuple[float, float],
     gains: Array | None = None,
+    level: Siemens | None = None,
 ) -> Followed:
     """Return what each read was expected to be.
 
@@ -82,18 +83,20 @@ def follow(
         Standard deviations of a read, as a fraction of G, and of a dose, as a fraction of itself.
     gains
         Of the filter, shape ``(n - 1,)``: those of an earlier call are kept if given.
+    level
+        G of which the noise of every read is a fraction, S; that of the read itself by default.
     """
     read, cycle = noise
     measured, low, span = conductances.tolist(), mover.low, mover.span
     x = (measured[0] - low) / span
-    P = (read * measured[0] / span) ** 2
+    P = (read * (measured[0] if level is None else level) / span) ** 2
     found = np.empty((3, len(measured) - 1))
     kept = None if gains is None else gains.tolist()
     for k, dose in enumerate(doses[1:].tolist()):
         moved, slope = mover.after(x, dose)
         P = slope**2 * P + (cycle * (moved - x)) ** 2
         expected = low + span * moved
-        S = P + (read * expected / span) ** 2
+        S = P + (read * (expected if level is None else level) / span) ** 2
         gain = P / S if kept is None else kept[k]
         difference = measured[k + 1] - expected
         found[:, k] = difference, S * span**2, gain

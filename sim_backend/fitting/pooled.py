@@ -53,7 +53,7 @@ def pool(fits: Sequence[Fit]) -> Fit:
     if len(fits) < FEWEST:
         notes.append(f"spreads between devices are assumed: {FEWEST} devices are needed to tell")
     else:
-        for name, (value, error) in _spreads(fits, columns).items():
+        for name, (value, error) in _spreads(fits).items():
             medians[name], errors[name] = value, error
     notes += sorted({note for fit in fits for note in fit.notes})
     typical = sorted(fits, key=lambda fit: fit.rms)[len(fits) // 2]
@@ -69,33 +69,36 @@ def pool(fits: Sequence[Fit]) -> Fit:
     )
 
 
-def _spreads(fits: Sequence[Fit], columns: dict[str, Array]) -> dict[str, tuple[float, float]]:
+def _spreads(fits: Sequence[Fit]) -> dict[str, tuple[float, float]]:
     """Return spreads from device to device and their standard errors."""
     found: dict[str, tuple[float, float]] = {}
-    doubt = 1 / np.sqrt(2 * (len(fits) - 1))
-
-    def own_errors(name: str) -> Array:
-        relative = [fit.errors.get(name, 0.0) / fit.constants[name] for fit in fits]
-        return np.array(relative)
-
     for name, sigma in LOGARITHMIC.items():
-        if name in columns and all(name in fit.errors for fit in fits):
-            logs = np.log(columns[name])
-            square = float(np.var(logs, ddof=1) - np.mean(own_errors(name) ** 2))
-            value = float(np.sqrt(max(square, 0.0)))
-            found[sigma] = value, float(np.std(logs, ddof=1) * doubt)
-    known = [n for n in THRESHOLDS if n in columns and all(n in fit.errors for fit in fits)]
-    if known:
-        relative = np.array([columns[n] / np.mean(columns[n]) for n in known])
-        square = (
-            float(np.cov(relative)[0, 1])
-            if len(known) == 2
-            else float(np.var(relative[0], ddof=1) - np.mean(own_errors(known[0]) ** 2))
-        )
-        value = float(np.sqrt(max(square, 0.0)))
-        found["threshold_sigma"] = value, float(np.std(relative, ddof=1) * doubt)
+        mine = [fit for fit in fits if name in fit.errors]
+        if len(mine) >= FEWEST:
+            found[sigma] = _spread(
+                np.array([np.log(fit.constants[name]) for fit in mine]), name, mine
+            )
+    mine = [fit for fit in fits if all(name in fit.errors for name in THRESHOLDS)]
+    if len(mine) >= FEWEST:
+        both = [np.array([fit.constants[name] for fit in mine]) for name in THRESHOLDS]
+        first, second = (column / np.median(column) for column in both)
+        # What thresholds share is half of what the spread of their sum has over their difference's.
+        square = (_deviation(first + second) ** 2 - _deviation(first - second) ** 2) / 4
+        doubt = (_deviation(first) + _deviation(second)) / 2 / np.sqrt(len(mine))
+        found["threshold_sigma"] = float(np.sqrt(max(square, 0.0))), doubt
     return found
 
 
+def _spread(values: Array, name: str, fits: Sequence[Fit]) -> tuple[float, float]:
+    """Return the spread of a constant less that of its own errors, and its standard error."""
+    own = np.median([fit.errors[name] / fit.constants[name] for fit in fits])
+    spread = _deviation(values)
+    return float(np.sqrt(max(spread**2 - own**2, 0.0))), spread / float(np.sqrt(len(fits)))
+
+
 def _deviation(values: Array) -> float:
-    return float(np.std(values, ddof=1))
+    """Return the standard deviation that the median distance from the median has, if normal.
+
+    A fit that ended in a wrong place among many must not decide the spread of all.
+    """
+    return 1.4826 * float(np.median(np.abs(values - np.median(values))))

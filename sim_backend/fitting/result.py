@@ -30,7 +30,8 @@ class Fit:
     measured, simulated
         In the quantity's unit, same shape; of the same points, in their order.
     residuals
-        Of the points that were fitted, in units of ln where a value is well above the noise.
+        Of the points that were fitted: of currents in units of ln where they are well above the
+        noise, of conductances as parts of the range.
     baseline
         Root mean square of the residuals of the best device that does not switch.
     """
@@ -67,7 +68,7 @@ class Fit:
 
     @property
     def rms(self) -> float:
-        """Root mean square of the residuals; 0.1 is about 10 % of the value."""
+        """Root mean square of the residuals; of currents, 0.1 is about 10 %."""
         return float((self.residuals**2).mean() ** 0.5)
 
     def toml(self) -> str:
@@ -80,8 +81,9 @@ class Fit:
             lines.append(f"{name} = {getattr(self.device, name):.6g}  # {reason}")
         lines.append(f"# assumed, at the model's defaults: {', '.join(self.assumed)}")
         lines += [f"# {note}" for note in self.notes]
+        unit = "in units of ln" if self.quantity == "current" else "of the range"
         lines.append(
-            f"# residuals: {self.rms:.3g} rms in units of ln, {self.baseline:.3g} without switching"
+            f"# residuals: {self.rms:.3g} rms {unit}, {self.baseline:.3g} without switching"
         )
         return "\n".join(line if len(line) <= 100 else _wrapped(line) for line in lines) + "\n"
 

@@ -1,6 +1,6 @@
 """Robust least squares over named constants, and which of them the data identify."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +10,13 @@ from crossbar.backend import Array
 
 HUBER = 0.2
 """Where residuals are in units of ln: one of 20 % is still taken for noise."""
+
+
+GUESSES, FIRST_STEPS, BEST, STEPS = 16, 15, 2, 80
+"""How many guesses get so many steps of least squares, and how many of them are gone on with."""
+
+WORSE = 0.02
+"""Where residuals are of the model's own failing, and agree with their neighbours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +33,8 @@ class Constant:
         Whether ln of it is fitted.
     loosest
         Largest standard error of an identified constant, as a fraction of its value, or of `unit`.
+    around
+        Factor within which guesses are drawn about `start`.
     unit
         What the error is compared with in place of the value, in the constant's unit.
     """
@@ -36,6 +45,7 @@ class Constant:
     default: float
     logarithmic: bool = True
     loosest: float = 0.5
+    around: float = 1.0
     unit: float | None = None
 
     def inward(self, value: float) -> float:
@@ -69,15 +79,51 @@ class Estimate:
     residuals: Array
 
 
+def begin(
+    constants: Mapping[str, Constant],
+    residuals: Callable[[Mapping[str, float]], Array],
+    rng: np.random.Generator,
+) -> list[Mapping[str, float]]:
+    """Return values from which to begin: the best that a few steps make of many guesses.
+
+    A course that switches at another voltage than the measured one hardly gets better by a small
+    step, so that least squares needs a guess that is nearly right.
+    """
+    first = {name: constant.start for name, constant in constants.items()}
+    guesses = [first]
+    for _ in range(GUESSES):
+        guess = {}
+        for name, c in constants.items():
+            low, high = (max(c.low, c.start / c.around), min(c.high, c.start * c.around))
+            guess[name] = float(np.exp(rng.uniform(np.log(low), np.log(high))))
+        guesses.append(guess)
+    tried = [_solved(constants, guess, residuals, HUBER, FIRST_STEPS) for guess in guesses]
+    best = sorted(tried, key=lambda found: found.cost)[:BEST]
+    return [found.values for found in best]
+
+
+def improved(
+    constants: Mapping[str, Constant],
+    residuals: Callable[[Mapping[str, float]], Array],
+    start: Mapping[str, float],
+    huber: float,
+) -> Mapping[str, float]:
+    """Return values to which a few steps bring those of `start`."""
+    return _solved(constants, start, residuals, huber, FIRST_STEPS).values
+
+
 def estimate(
     constants: Mapping[str, Constant],
     residuals: Callable[[Mapping[str, float]], Array],
     huber: float = HUBER,
+    starts: Sequence[Mapping[str, float]] = (),
+    worse: float = WORSE,
 ) -> Estimate:
     """Return the constants that explain the data best, leaving out what the data do not tell.
 
     Constants whose standard error is too large are set to their defaults one after another, the
-    worst first, and the rest is fitted anew.
+    worst first, and the rest is fitted anew. One whose default explains the data worse stays as it
+    was found, with its error.
 
     Parameters
     ----------
@@ -87,23 +133,45 @@ def estimate(
         Of the values of all of them, shape ``(n,)``.
     huber
         Residuals beyond this count by their size and no longer by its square.
+    starts
+        Values from which to begin; those of the constants by default.
+    worse
+        By how much a constant's default may cost more than its best value, as a fraction, to take
+        its place.
     """
-    free = dict(constants)
-    values = {name: constant.start for name, constant in constants.items()}
+    free, kept = dict(constants), set[str]()
+    begun = starts or [{name: constant.start for name, constant in constants.items()}]
+    ended = [_solved(free, start, residuals, huber, STEPS) for start in begun]
+    best = min(ended, key=lambda found: found.cost)
     while True:
-        values, errors, bounded, left = _solved(free, values, residuals, huber)
         doubt = {
-            name: errors[name] / (abs(values[name]) if c.unit is None else c.unit) / c.loosest
+            name: best.errors[name] / (c.unit or abs(best.values[name])) / c.loosest
             for name, c in free.items()
-            if name not in bounded
+            if name not in best.bounded and name not in kept
         }
         loose = {name: part for name, part in doubt.items() if not part <= 1}
         if not loose:
-            known = {name: error for name, error in errors.items() if name not in bounded}
-            return Estimate(values, known, bounded, left)
+            known = {name: e for name, e in best.errors.items() if name not in best.bounded}
+            return Estimate(best.values, known, best.bounded, best.residuals)
         worst = max(loose, key=lambda name: loose[name])
-        values[worst] = constants[worst].default
-        del free[worst]
+        rest = {name: constant for name, constant in free.items() if name != worst}
+        values = {**best.values, worst: constants[worst].default}
+        without = _solved(rest, values, residuals, huber, STEPS)
+        if without.cost <= (1 + worse) * best.cost:
+            best, free = without, rest
+        else:
+            kept.add(worst)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Solution:
+    """Where least squares ended."""
+
+    values: dict[str, float]
+    errors: dict[str, float]
+    bounded: tuple[str, ...]
+    residuals: Array
+    cost: float
 
 
 def _solved(
@@ -111,41 +179,50 @@ def _solved(
     values: Mapping[str, float],
     residuals: Callable[[Mapping[str, float]], Array],
     huber: float,
-) -> tuple[dict[str, float], dict[str, float], tuple[str, ...], Array]:
+    steps: int,
+) -> _Solution:
     names = list(free)
     if not names:
-        return dict(values), {}, (), residuals(values)
+        left = residuals(values)
+        return _Solution(dict(values), {}, (), left, _cost(left, huber))
 
     def of(variables: Array) -> dict[str, float]:
         found = {n: free[n].outward(v) for n, v in zip(names, variables.tolist(), strict=True)}
         return {**values, **found}
 
-    low = np.array([free[n].inward(free[n].low) for n in names])
-    high = np.array([free[n].inward(free[n].high) for n in names])
-    start = np.clip([free[n].inward(values[n]) for n in names], low + 1e-9, high - 1e-9)
-
     def left_at(variables: Array) -> Array:
         return residuals(of(variables))
 
+    low = np.array([free[n].inward(free[n].low) for n in names])
+    high = np.array([free[n].inward(free[n].high) for n in names])
+    margin = 1e-6 * (high - low)
+    start = np.clip([free[n].inward(values[n]) for n in names], low + margin, high - margin)
     best = least_squares(
         left_at,
         start,
         bounds=(low, high),
         loss="huber",
         f_scale=huber,
-        x_scale=np.maximum(np.abs(start) * 0.1, 0.1),
+        x_scale=np.where([free[n].logarithmic for n in names], 0.3, 0.1 * np.abs(start) + margin),
         diff_step=np.full(len(names), 1e-4),
-        max_nfev=120,
+        max_nfev=steps,
     )
-    found, left = of(best.x), residuals(of(best.x))
-    spread = np.sqrt(np.diag(_covariance(np.asarray(best.jac), left, huber)))
+    found, left = of(best.x), left_at(best.x)
+    covariance = _covariance(np.asarray(best.jac), left, huber)
+    spread = np.sqrt(np.maximum(np.diag(covariance), 0.0))
     errors = {
         name: float(s * abs(found[name]) if free[name].logarithmic else s)
         for name, s in zip(names, spread, strict=True)
     }
-    margin = 1e-3 * (high - low)
-    at_bound = (best.x <= low + margin) | (best.x >= high - margin)
-    return found, errors, tuple(n for n, at in zip(names, at_bound, strict=True) if at), left
+    edge = 1e-3 * (high - low)
+    at_bound = (best.x <= low + edge) | (best.x >= high - edge)
+    bounded = tuple(n for n, at in zip(names, at_bound, strict=True) if at)
+    return _Solution(found, errors, bounded, left, _cost(left, huber))
+
+
+def _cost(residuals: Array, huber: float) -> float:
+    size = np.abs(residuals)
+    return float(np.sum(np.where(size <= huber, size**2, 2 * huber * size - huber**2)))
 
 
 def _covariance(jacobian: Array, residuals: Array, huber: float) -> Array:

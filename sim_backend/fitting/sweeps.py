@@ -11,9 +11,9 @@ from sim_backend.fitting import cycles as of_cycles
 from sim_backend.fitting.course import Drive, conducted, states_after
 from sim_backend.fitting.features import Features, features
 from sim_backend.fitting.result import Fit
-from sim_backend.fitting.squares import Constant, Estimate, estimate
+from sim_backend.fitting.squares import Constant, Estimate, begin, estimate
 
-MOST_CYCLES = 8
+MOST_CYCLES = 6
 """Cycles that the constants are fitted to, spread over all; the spreads are taken from all."""
 
 FEWEST_POINTS = 20
@@ -75,9 +75,13 @@ def fit_sweeps(cycles: Sequence[Cycle], dwell: Second | None = None) -> Fit:
     step = 0.1 if dwell is None else dwell
     some = np.unique(np.linspace(0, len(kept) - 1, min(MOST_CYCLES, len(kept))).astype(int))
     mirrored = [_mirrored(cycle, seen.sign) for cycle in kept]
-    drive, measured = _joined([mirrored[k] for k in some], seen, step)
-    fitting = _Fitting(Perovskite(rate=1.0 / step), drive, measured, seen)
-    found = estimate(fitting.constants(), fitting.residuals)
+    few, fitting = (
+        _Fitting(Perovskite(rate=1.0 / step), *_joined(chosen, seen, step), seen)
+        for chosen in ([mirrored[0], mirrored[-1]], [mirrored[k] for k in some])
+    )
+    constants = fitting.constants()
+    starts = begin(constants, few.residuals, np.random.default_rng(0))
+    found = estimate(constants, fitting.residuals, starts=starts)
     baseline = _rms(_without_switching(fitting))
     _worth_it(_rms(found.residuals), baseline)
     spreads = of_cycles.spreads(
@@ -118,23 +122,26 @@ class _Fitting:
     def constants(self) -> dict[str, Constant]:
         t, s = self.template, self.seen
         ratio = max(s.on / s.off - 1.0, 0.05)
+        r = s.reach
         free = {
             "conductance_off": Constant(
-                s.off, s.off * 1e-3, s.off * 30, t.conductance_off, loosest=1.0
+                s.off, s.off * 1e-3, s.off * 30, s.off, loosest=1.0, around=3.0
             ),
-            "ratio": Constant(ratio, 1e-2, ratio * 1e4 + 100, 99.0, loosest=1.0),
+            "ratio": Constant(ratio, 1e-2, ratio * 1e4 + 100, ratio, loosest=1.0, around=3.0),
             "nonlinearity": Constant(
-                s.nonlinearity, 1e-3 / s.reach, 12.0 / s.reach, 1e-6, loosest=1.0
+                s.nonlinearity, 1e-3 / r, 60 / r, 1e-6, loosest=1.0, around=3.0
             ),
             "set_threshold": Constant(
-                s.set_voltage, 0.02 * s.reach, 3.0 * s.reach, t.set_threshold, loosest=0.3
+                s.set_voltage, 0.01 * r, 1.5 * r, t.set_threshold, loosest=0.3, around=1.5
             ),
             "reset_threshold": Constant(
-                s.reset_voltage, 0.02 * s.reach, 3.0 * s.reach, t.reset_threshold, loosest=0.3
+                s.reset_voltage, 0.01 * r, 1.5 * r, t.reset_threshold, loosest=0.3, around=2.0
             ),
-            "voltage_scale": Constant(s.step, 0.2 * s.step, 2.0 * s.reach, t.voltage_scale),
-            "set_exponent": Constant(t.set_exponent, 0.3, 8.0, t.set_exponent),
-            "reset_exponent": Constant(t.reset_exponent, 0.3, 8.0, t.reset_exponent),
+            "voltage_scale": Constant(
+                max(0.03 * r, s.step), 0.2 * s.step, 0.4 * r, t.voltage_scale, around=5.0
+            ),
+            "set_exponent": Constant(t.set_exponent, 0.3, 8.0, t.set_exponent, around=2.0),
+            "reset_exponent": Constant(t.reset_exponent, 0.3, 8.0, t.reset_exponent, around=2.0),
         }
         for polarity, threshold, exponent in (
             (s.positive, "set_threshold", "set_exponent"),
@@ -181,7 +188,7 @@ def _without_switching(fitting: _Fitting) -> Array:
     free = {
         "conductance": Constant(middle, middle * 1e-6, middle * 1e6, middle, loosest=1e9),
         "nonlinearity": Constant(
-            s.nonlinearity, 1e-3 / s.reach, 12.0 / s.reach, s.nonlinearity, loosest=1e9
+            s.nonlinearity, 1e-3 / s.reach, 60.0 / s.reach, s.nonlinearity, loosest=1e9
         ),
     }
     return estimate(free, left).residuals
@@ -190,7 +197,7 @@ def _without_switching(fitting: _Fitting) -> Array:
 def _worth_it(rms: float, baseline: float) -> None:
     if rms > WORTH * baseline:
         raise DataError(
-            f"a device that switches explains these cycles hardly better than one that does not: "
+            "a device that switches explains these cycles little better than one that does not: "
             f"residuals of {rms:.3g} beside {baseline:.3g}, in units of ln"
         )
     if rms > LARGEST_RMS:
@@ -226,7 +233,13 @@ def _fit(
         off, ratio = found.values["conductance_off"], found.values["ratio"]
         own = found.errors.get("conductance_off", 0.0) * (1 + ratio)
         errors["conductance_on"] = float(np.hypot(own, off * found.errors["ratio"]))
-    chosen = {"rate": "chosen: one per dwell, so that thresholds are those of this sweep"}
+    window = {"conductance_off": "conductance_off", "ratio": "conductance_on"}
+    chosen = {
+        told: "chosen: as seen at low voltage, on the way out and on the way back"
+        for name, told in window.items()
+        if name not in found.errors
+    }
+    chosen |= {"rate": "chosen: one per dwell, so that thresholds are those of this sweep"}
     notes = [*fitting.seen.notes, *spreads.notes]
     if dwell is None:
         notes.append("nobody recorded the dwell: 0.1 s at each point is assumed, and the rate too")
