@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from importlib import resources
 from pathlib import Path
@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 from crossbar.backend import BenchError, Limits
 from crossbar.programming import POLICIES, Pulses, WriteVerify
+from crossbar.programming.metrics import Metrics
 from crossbar.tables import build
 
 BENCHES: Mapping[str, str] = MappingProxyType(
@@ -37,11 +38,15 @@ KINDS = ("sim", "virtual", "hardware")
 
 @dataclass(frozen=True, slots=True)
 class Programming:
-    """The table ``[programming]`` of a bench file: the cell that is wanted, and the pulses."""
+    """The table ``[programming]`` of a bench file: the cell that is wanted, and the pulses.
+
+    What is measured around a programming is ``[programming.metrics]``, which may be left out.
+    """
 
     cell: WriteVerify
     policy: str
     pulses: Pulses
+    metrics: Metrics = field(default_factory=Metrics)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,10 +139,12 @@ class BenchFile:
                 f"{where}: programming.policy = {policy!r} is not one of {', '.join(POLICIES)}"
             )
         pulses = take(wanted, policy, f"{where}, [programming]")
+        metrics = take(wanted, "metrics", where) if "metrics" in wanted else {}
         return Programming(
             cell=build(WriteVerify, wanted, f"{where}, [programming]"),
             policy=policy,
             pulses=build(POLICIES[policy], pulses, f"{where}, [programming.{policy}]"),
+            metrics=build(Metrics, metrics, f"{where}, [programming.metrics]"),
         )
 
 

@@ -20,14 +20,13 @@ from crossbar.calibration import Calibration, fit_calibration, measure_offset
 from crossbar.mapping import MAPPINGS, Placed, solve_targets, weights
 from crossbar.placement import check_fits, place
 from crossbar.programming import IsppSettings, Pulses, WriteVerify, check_pulses
-from crossbar.programming.job import Job
+from crossbar.programming.job import LOOK_READS, Job
+from crossbar.programming.metrics import NOTHING, Metrics
 from crossbar.programming.write_verify import Progress, check_targets
 from crossbar.results import Conductances, Product, ProgramReport
 
 OFFSET_READS = 64
 """Readings averaged for the offset of the bit lines; it then adds an eighth of a read's noise."""
-PARTNER_READS = 4
-"""Reads averaged where a single one would put its noise into a target or a report."""
 PLACEMENTS = 3
 """How often a program starts again on other lines after meeting cells it did not know as stuck."""
 
@@ -45,6 +44,9 @@ class Crossbar:
         The settings of the write policy, which choose it.
     mapping
         A name in `MAPPINGS`.
+    metrics
+        What `program_conductances` measures around the programming; `program` measures nothing
+        that it does not need, because the products of its matrices say what it is worth.
 
     Raises
     ------
@@ -61,8 +63,10 @@ class Crossbar:
         pulses: Pulses | None = None,
         *,
         mapping: str = "differential",
+        metrics: Metrics | None = None,
     ) -> None:
         self.backend = backend
+        self.metrics = metrics if metrics is not None else Metrics()
         self.settings = settings if settings is not None else WriteVerify()
         self.pulses = pulses if pulses is not None else IsppSettings()
         if mapping not in MAPPINGS:
@@ -142,7 +146,8 @@ class Crossbar:
             )
         check_targets(wanted[~np.isnan(wanted)], self.settings.window)
         self._matrices, self._placed, self._calibrations = [], [], []
-        job = self._job(progress)
+        job = self._job(progress, self.metrics)
+        job.survey()
         job.write(wanted)
         return self._finish(job, [])
 
@@ -189,8 +194,10 @@ class Crossbar:
         self._estimated = [self.backend.now] * len(checked)
         return report
 
-    def _job(self, progress: Progress | None) -> Job:
-        return Job(self.backend, self.settings, self.pulses, self.offset, self._stuck, progress)
+    def _job(self, progress: Progress | None, metrics: Metrics = NOTHING) -> Job:
+        return Job(
+            self.backend, self.settings, self.pulses, self.offset, self._stuck, progress, metrics
+        )
 
     def _write_weights(
         self, job: Job, matrices: Sequence[Array], placed: Sequence[Placed]
@@ -204,32 +211,39 @@ class Crossbar:
             targets = solve_targets(matrix * p.scale, self.mapping, window, fixed_plus, fixed_minus)
             partners[np.ix_(p.words, p.minus)] = targets.minus
         job.write(partners)
-        reached = job.read(~np.isnan(partners), PARTNER_READS)
-        wanted = np.full(self.backend.shape, np.nan)
-        shortfalls = []
-        for matrix, p in zip(matrices, placed, strict=True):
-            fixed_plus = self._stuck[np.ix_(p.words, p.plus)]
-            targets = solve_targets(
-                matrix * p.scale,
-                self.mapping,
-                window,
-                fixed_plus,
-                reached[np.ix_(p.words, p.minus)],
-            )
-            wanted[np.ix_(p.words, p.plus)] = targets.plus
-            # What is smaller than the band is not a shortfall but the band.
-            lost = np.abs(targets.shortfall) > self.settings.tolerance
-            shortfalls.append(np.where(lost, targets.shortfall, 0.0) / p.scale)
-        job.write(wanted)
+        shortfalls: list[Array] = []
+
+        def aim() -> Array:
+            """Return what the other cells have to be, their partners being what they are now."""
+            reached = job.read(~np.isnan(partners), LOOK_READS)
+            wanted = np.full(self.backend.shape, np.nan)
+            shortfalls.clear()
+            for matrix, p in zip(matrices, placed, strict=True):
+                targets = solve_targets(
+                    matrix * p.scale,
+                    self.mapping,
+                    window,
+                    self._stuck[np.ix_(p.words, p.plus)],
+                    reached[np.ix_(p.words, p.minus)],
+                )
+                wanted[np.ix_(p.words, p.plus)] = targets.plus
+                # What is smaller than the band is not a shortfall but the band.
+                lost = np.abs(targets.shortfall) > self.settings.tolerance
+                shortfalls.append(np.where(lost, targets.shortfall, 0.0) / p.scale)
+            return wanted
+
+        job.write(aim(), aim)
         return shortfalls
 
     def _finish(
         self, job: Job, placed: Sequence[Placed], shortfall: Sequence[Array] = ()
     ) -> ProgramReport:
-        """Wait, read everything again and return the report."""
-        ended = job.read(job.status >= 0, PARTNER_READS)
-        self.backend.wait(self.settings.reread_delay)
-        self._reread = job.read(job.status >= 0, PARTNER_READS)
+        """Read everything, wait, read it again, and return the report."""
+        ended = job.ended()
+        rereads = job.reread()
+        multiply = job.multiply_error()
+        self._reread = rereads[-1].conductance
+        delay = self.settings.reread_delay
         return ProgramReport(
             placed=tuple(placed),
             shortfall=tuple(shortfall),
@@ -237,12 +251,21 @@ class Crossbar:
             target=job.target,
             verified=job.verified,
             ended=ended,
-            reread=self._reread,
+            reread=next(read.conductance for read in rereads if read.delay == delay),
             status=job.status,
             pulses=job.pulses,
+            reads=job.reads,
+            reversals=job.reversals,
+            energy=job.energy,
+            elapsed=job.elapsed,
+            rereads=rereads,
+            left=tuple(job.left),
+            disturb=tuple(job.disturb),
+            multiply=multiply,
             clipped=job.clipped,
             tolerance=self.settings.tolerance,
-            reread_delay=self.settings.reread_delay,
+            window=self.settings.window,
+            reread_delay=delay,
             seconds=job.seconds,
         )
 

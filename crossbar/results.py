@@ -6,7 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossbar.backend import Array, Cells, Flag, Flags, Mask, Second, Siemens
-from crossbar.mapping import Placed
+from crossbar.mapping import Placed, Window
+from crossbar.programming.disturb import Disturb, summed
+from crossbar.programming.metrics import MultiplyError, Reread, error_figures, spread
 from crossbar.programming.report import CellReport, Status
 
 
@@ -85,12 +87,23 @@ class ProgramReport:
         its neighbours do to it (and relaxes for as long), from `ended` to `reread` it relaxes.
     status
         `Status` of each cell, -1 where nothing was programmed.
-    pulses
-        Pulses of each cell over all passes.
+    pulses, reads, reversals, energy, elapsed
+        Of each cell over all passes, as in `CellReport`; reads between passes count, those of the
+        report itself do not.
+    rereads
+        Every re-read after programming, `reread` among them, in the order of their times.
+    left
+        How many cells had left their band when they were read again after each pass but the last.
+    disturb
+        What each pass did to cells that were not pulsed; empty if it was not measured.
+    multiply
+        What products were worth before and after; None if it was not measured.
     clipped
         Reads at the end of the converter's range, all passes and re-reads together.
     tolerance
         Half-width of the band, S.
+    window
+        The conductances that targets may have.
     reread_delay
         Between the end of programming and the re-read, s.
     seconds
@@ -106,8 +119,17 @@ class ProgramReport:
     reread: Array
     status: NDArray[np.int8]
     pulses: NDArray[np.intp]
+    reads: NDArray[np.intp]
+    reversals: NDArray[np.intp]
+    energy: Array
+    elapsed: Array
+    rereads: tuple[Reread, ...]
+    left: tuple[int, ...]
+    disturb: tuple[Disturb, ...]
+    multiply: MultiplyError | None
     clipped: int
     tolerance: Siemens
+    window: Window
     reread_delay: Second
     seconds: Second
 
@@ -148,11 +170,15 @@ class ProgramReport:
         """Share of the cells in their band when read again after `reread_delay`."""
         return self._share(self.reread)
 
+    def _errors(self, conductance: Array) -> Array:
+        """Return what cells are off their targets, S, without those that are stuck."""
+        chosen = self.programmed & (self.status != Status.STUCK)
+        return np.asarray((conductance - self.target)[chosen])
+
     def summary(self) -> dict[str, object]:
         """Return the report's figures as plain values, for JSON and the record."""
         chosen = self.programmed
-        pulses = self.pulses[chosen]
-        error = (self.reread - self.target)[chosen & (self.status != Status.STUCK)]
+        error = self._errors(self.reread)
         worst = [float(np.abs(s).max(initial=0.0)) for s in self.shortfall]
         return {
             "cells": int(chosen.sum()),
@@ -162,18 +188,51 @@ class ProgramReport:
             "success_on_reread": self.success_on_reread,
             "reread_delay_s": self.reread_delay,
             "reread_error_sd_S": float(np.std(error)) if error.size else None,
-            "pulses_per_cell": {
-                "mean": float(np.mean(pulses)) if pulses.size else None,
-                "median": float(np.median(pulses)) if pulses.size else None,
-                "p95": float(np.percentile(pulses, 95)) if pulses.size else None,
-                "max": int(pulses.max(initial=0)),
-            },
+            "rereads": [self._reread(read) for read in self.rereads],
+            "error_at_verify": error_figures(self._errors(self.verified), self.window),
+            "error_on_reread": error_figures(error, self.window),
+            "pulses_per_cell": self._pulses(),
+            "reads_per_cell": spread(self.reads[chosen]),
+            "reversals_per_cell": spread(self.reversals[chosen]),
+            "seconds_per_cell": spread(self.elapsed[chosen]),
+            "energy_per_cell_J": spread(self.energy[chosen]),
             "stuck_cells": [list(cell) for cell in self.stuck],
             "out_of_budget_cells": int((self.status == Status.BUDGET).sum()),
+            "out_of_reversals_cells": int((self.status == Status.REVERSALS).sum()),
+            "out_of_energy_cells": int((self.status == Status.ENERGY).sum()),
             "unreached_cells": int((self.status == Status.UNREACHED).sum()),
             "unreadable_cells": int((self.status == Status.UNREADABLE).sum()),
+            "left_band_cells": list(self.left),
+            "disturb": self._disturb(),
+            "multiply_error": None if self.multiply is None else self.multiply.plain(),
             "largest_weight_shortfall": worst,
             "clipped_reads": self.clipped,
             "passes": len(self.passes),
             "seconds": self.seconds,
+        }
+
+    def _pulses(self) -> dict[str, float | int | None]:
+        pulses = self.pulses[self.programmed]
+        return {**spread(pulses), "max": int(pulses.max(initial=0))}
+
+    def _reread(self, read: Reread) -> dict[str, object]:
+        error = self._errors(read.conductance)
+        return {
+            "delay_s": read.delay,
+            "after_s": read.after,
+            "success": self._share(read.conductance),
+            **error_figures(error, self.window),
+        }
+
+    def _disturb(self) -> dict[str, object] | None:
+        """Return what the passes did to cells that were not pulsed, all together and one by one."""
+        if not self.disturb:
+            return None
+        return {
+            "untouched": summed([d.untouched for d in self.disturb]).plain(),
+            "finished": summed([d.finished for d in self.disturb]).plain(),
+            "passes": [
+                {"untouched": d.untouched.plain(), "finished": d.finished.plain()}
+                for d in self.disturb
+            ],
         }

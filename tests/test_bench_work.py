@@ -11,6 +11,7 @@ from crossbar.bench import load, open_bench
 from crossbar.cli import run
 from crossbar.cli.bench_view import LEFT_AS, named_cells, report_table
 from crossbar.cli.output import console
+from crossbar.mapping import Window
 from crossbar.programming.report import Status
 from crossbar.results import ProgramReport
 from crossbar.store import Store
@@ -148,6 +149,8 @@ def test_program_reports_what_became_of_each_cell(capsys: pytest.CaptureFixture[
         "2": "stuck",
         "3": "unreached",
         "4": "unreadable",
+        "5": "reversals",
+        "6": "energy",
     }
     assert made["stuck_cells"] == np.argwhere(status == Status.STUCK).tolist() != []
     np.testing.assert_allclose(made["target_S"], TARGETS * 1e-6)
@@ -260,17 +263,27 @@ def report(status: Array) -> ProgramReport:
         reread=np.full(shape, 2e-5),
         status=status.astype(np.int8),
         pulses=np.ones(shape, dtype=np.intp),
+        reads=np.ones(shape, dtype=np.intp),
+        reversals=np.zeros(shape, dtype=np.intp),
+        energy=np.full(shape, 1e-9),
+        elapsed=np.full(shape, 0.25),
+        rereads=(),
+        left=(),
+        disturb=(),
+        multiply=None,
         clipped=0,
         tolerance=1e-6,
+        window=Window(2e-6, 80e-6),
         reread_delay=10.0,
         seconds=1.0,
     )
 
 
 def test_the_table_names_the_cells_of_each_kind(capsys: pytest.CaptureFixture[str]) -> None:
-    console.print(report_table(report(np.array([[0, 1], [2, 3], [4, 0]]))))
+    console.print(report_table(report(np.array([[0, 1], [2, 3], [4, 5], [6, 0]]))))
     output = capsys.readouterr().out
-    for name, cell in zip(LEFT_AS, ("(1, 0)", "(1, 1)", "(2, 0)", "(0, 1)"), strict=True):
+    cells = ("(1, 0)", "(1, 1)", "(2, 0)", "(0, 1)", "(2, 1)", "(3, 0)")
+    for name, cell in zip(LEFT_AS, cells, strict=True):
         (line,) = (line for line in output.splitlines() if name in line)
         assert cell in line
 

@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike
 from torch import nn
 
 from crossbar.backend import Array, CapacityError, DataError, LimitError
+from crossbar.mapping import Window
 from crossbar.network import Layer, Network, with_bias
 from crossbar.offload import CALIBRATION_INPUTS, MIN_INPUTS, Progress, offload
 from crossbar.results import Product, ProgramReport
@@ -51,8 +52,17 @@ class ExactCrossbar:
             reread=nothing,
             status=nothing.astype(np.int8),
             pulses=nothing.astype(np.intp),
+            reads=np.ones((1, 1), dtype=np.intp),
+            reversals=np.zeros((1, 1), dtype=np.intp),
+            energy=np.full((1, 1), 1e-9),
+            elapsed=np.full((1, 1), 0.25),
+            rereads=(),
+            left=(),
+            disturb=(),
+            multiply=None,
             clipped=0,
             tolerance=1e-6,
+            window=Window(2e-6, 80e-6),
             reread_delay=0.0,
             seconds=0.0,
         )

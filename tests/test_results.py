@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from crossbar.backend import Flag
+from crossbar.mapping import Window
 from crossbar.programming.report import Status
 from crossbar.results import Product, ProgramReport
 
@@ -22,8 +23,17 @@ def report(status: object, verified: object, reread: object, ended: object = Non
         reread=np.array(reread) * 1e-6,
         status=state,
         pulses=np.array([[1, 2, 3], [4, 50, 0]]),
+        reads=np.ones(state.shape, dtype=np.intp),
+        reversals=np.zeros(state.shape, dtype=np.intp),
+        energy=np.full(state.shape, 1e-9),
+        elapsed=np.full(state.shape, 0.25),
+        rereads=(),
+        left=(),
+        disturb=(),
+        multiply=None,
         clipped=0,
         tolerance=1e-6,
+        window=Window(2e-6, 80e-6),
         reread_delay=10.0,
         seconds=12.5,
     )
@@ -44,6 +54,8 @@ def test_cells_are_found_by_how_programming_left_them() -> None:
         Status.STUCK: [(1, 0)],
         Status.UNREACHED: [(1, 1)],
         Status.UNREADABLE: [],
+        Status.REVERSALS: [],
+        Status.ENERGY: [],
     }
     assert list(MIXED.stuck) == [(1, 0)]
     assert MIXED.programmed.sum() == 5

@@ -8,6 +8,7 @@ from rich.table import Table
 
 from crossbar.backend import Array
 from crossbar.cli.output import console
+from crossbar.programming.metrics import MultiplyError
 from crossbar.programming.report import Status
 from crossbar.results import ProgramReport
 
@@ -23,8 +24,22 @@ LEFT_AS = {
     "out of reach": Status.UNREACHED,
     "out of range": Status.UNREADABLE,
     "out of pulses": Status.BUDGET,
+    "out of reversals": Status.REVERSALS,
+    "out of energy": Status.ENERGY,
 }
 """What is said of cells that did not come into their band."""
+SELDOM = (Status.REVERSALS, Status.ENERGY)
+"""Of these nothing is said unless there are some: most benches set no such budget."""
+LATE = 0.2
+"""A re-read that comes later than this share of its time says when it came."""
+EFFORT = (
+    ("pulses", "pulses_per_cell", 1.0, ""),
+    ("reversals", "reversals_per_cell", 1.0, ""),
+    ("reads", "reads_per_cell", 1.0, ""),
+    ("time", "seconds_per_cell", 1e3, "ms"),
+    ("energy", "energy_per_cell_J", 1e9, "nJ"),
+)
+"""What a cell took: name, key of the summary, factor and unit of the table."""
 
 
 def draw(
@@ -91,8 +106,7 @@ def print_matrix(title: str, values: Array) -> None:
 
 def report_table(report: ProgramReport) -> Table:
     """Return the figures of a programming as a table."""
-    summary = report.summary()
-    pulses: Any = summary["pulses_per_cell"]
+    summary: Any = report.summary()
     table = Table(show_header=False, title="programming", title_justify="left")
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
@@ -100,18 +114,67 @@ def report_table(report: ProgramReport) -> Table:
     table.add_row("cells", str(summary["cells"]))
     table.add_row(f"in {band} at the last verify", f"{100 * report.success_at_verify:.1f} %")
     table.add_row(f"in {band} when all were done", f"{100 * report.success_at_end:.1f} %")
-    table.add_row(
-        f"in {band} after {report.reread_delay:g} s", f"{100 * report.success_on_reread:.1f} %"
-    )
-    table.add_row(
-        "pulses per cell",
-        f"mean {pulses['mean']:.1f}, median {pulses['median']:.0f}, p95 {pulses['p95']:.0f}",
-    )
+    for read in summary["rereads"]:
+        late = read["after_s"] - read["delay_s"] > LATE * max(read["delay_s"], 0.01)
+        note = f", read at {read['after_s']:.2g} s" if late else ""
+        note = f"{100 * read['success']:.1f} %, {_bits(read['bits'])}{note}"
+        table.add_row(f"in {band} after {read['delay_s']:g} s", note)
+    if report.left:
+        left = ", ".join(map(str, report.left))
+        table.add_row("left the band after each pass", f"{left} of {summary['cells']} cells")
+    error = summary["error_on_reread"]
+    if error["sd_S"] is not None:
+        table.add_row(
+            f"error after {report.reread_delay:g} s",
+            f"median {MICRO * error['median_S']:.2g} µS, p95 {MICRO * error['p95_S']:.2g} µS, "
+            f"sd {MICRO * error['sd_S']:.2g} µS ({100 * error['sd_of_range']:.2g} % of the range)",
+        )
+    for name, key, factor, unit in EFFORT:
+        table.add_row(f"{name} per cell", _spread(summary[key], factor, unit))
+    if summary["disturb"] is not None:
+        for name, key in (("disturb, not pulsed", "untouched"), ("change since done", "finished")):
+            table.add_row(name, _change(summary["disturb"][key]))
+    if report.multiply is not None:
+        table.add_row("products off, rms", _products(report.multiply))
     for name, status in LEFT_AS.items():
-        table.add_row(name, named_cells(list(report.left_as(status))))
+        if (cells := list(report.left_as(status))) or status not in SELDOM:
+            table.add_row(name, named_cells(cells))
     table.add_row("clipped reads", str(summary["clipped_reads"]))
     table.add_row("bench time", f"{report.seconds:.3g} s")
     return table
+
+
+def _bits(bits: float | None) -> str:
+    return "no error" if bits is None else f"{bits:.1f} bits"
+
+
+def _spread(values: dict[str, float | None], factor: float, unit: str) -> str:
+    if values["mean"] is None:
+        return "none"
+    named = {name: factor * (value or 0.0) for name, value in values.items()}
+    text = f"mean {named['mean']:.3g}, median {named['median']:.3g}, p95 {named['p95']:.3g}"
+    return f"{text} {unit}".rstrip()
+
+
+def _change(change: dict[str, Any]) -> str:
+    """Return what cells suffered that were not pulsed, and what of it is only read noise."""
+    if not change["cells"]:
+        return "no such cell"
+    noise = change["read_noise"]
+    of = "" if noise is None else f" (read noise {100 * noise:.2g} %)"
+    return (
+        f"|dG/G| mean {100 * change['mean']:.2g} %{of}, max {100 * change['max']:.2g} %, "
+        f"sum {change['cumulated']:.3g} over {change['cells']} cells"
+    )
+
+
+def _products(error: MultiplyError) -> str:
+    """Return what products were worth before and after, each against what it should be."""
+    return (
+        f"{100 * error.after:.2g} % of the targets' ({100 * error.after_unstuck:.2g} % without "
+        f"stuck cells); of the read cells' {100 * error.before:.2g} % before, "
+        f"{100 * error.after_read:.2g} % after"
+    )
 
 
 def named_cells(cells: list[tuple[int, int]]) -> str:

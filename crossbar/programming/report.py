@@ -1,7 +1,9 @@
 """What became of each cell of a write-verify, kept whole: a success rate alone says little."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,3 +78,24 @@ class CellReport:
     def stuck(self) -> Mask:
         """True for cells that no pulse moves."""
         return np.asarray(self.status == Status.STUCK, dtype=np.bool_)
+
+
+def joined(reports: Sequence[CellReport]) -> CellReport:
+    """Return the reports of several groups of cells, at least one, as that of one pass."""
+    if len(reports) == 1:
+        return reports[0]
+    names = ("target", "before", "verified", "status", "pulses", "reversals", "reads", "energy")
+    arrays: dict[str, Any] = {
+        name: np.concatenate([getattr(report, name) for report in reports])
+        for name in (*names, "elapsed")
+    }
+    return CellReport(
+        cells=Cells(
+            np.concatenate([report.cells.word for report in reports]),
+            np.concatenate([report.cells.bit for report in reports]),
+        ),
+        tolerance=reports[0].tolerance,
+        clipped=sum(report.clipped for report in reports),
+        seconds=sum(report.seconds for report in reports),
+        **arrays,
+    )
