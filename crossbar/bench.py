@@ -64,9 +64,8 @@ class Bench:
 
     def crossbar(self, mapping: str = "differential") -> Crossbar:
         """Return a crossbar on this bench, with the bench's own programming settings."""
-        return Crossbar(
-            self.backend, self.programming.cell, self.programming.pulses, mapping=mapping
-        )
+        p = self.programming
+        return Crossbar(self.backend, p.cell, p.pulses, mapping=mapping, metrics=p.metrics)
 
     def describe(self) -> dict[str, object]:
         """Return what made the numbers: name, limits and whatever the backend says of itself."""
@@ -179,12 +178,15 @@ def open_bench(bench: Description | str, *, seed: int | None = None) -> Iterator
 def _open_simulated(description: Description, seed: int | None) -> Iterator[Opened]:
     """Open a simulated bench: a fresh one, or the one in a file."""
     from sim_backend import SimulatedBackend
-    from sim_backend.memory import remembered
+    from sim_backend.memory import followed
 
     settings, memory = simulation_settings(description, seed), description.memory
-    fresh = SimulatedBackend(settings) if memory is None else remembered(settings, memory)
-    with fresh as backend:
-        yield backend, settings.seed, {}
+    if memory is None:
+        with SimulatedBackend(settings) as backend:
+            yield backend, settings.seed, {}
+    else:
+        with followed(settings, memory) as kept:
+            yield kept, settings.seed, {}
 
 
 @contextmanager

@@ -2,7 +2,8 @@
 
 The file is NumPy's ``.npz`` without pickles: the arrays of `SimulatedBackend.snapshot` and a header
 that names the format, its version, and what the array was made of. Time stands still while no
-program has the array open. A program that is killed leaves the file as it was when it was opened.
+program has the array open. Of a program that is killed, `followed` leaves the array as it was after
+the last call that was answered (or the one that was being made), `remembered` as it was opened.
 """
 
 import json
@@ -18,6 +19,7 @@ import numpy as np
 
 from crossbar.backend import BenchError, DataError
 from sim_backend.backend import SimulatedBackend
+from sim_backend.checkpoints import Checkpointed
 from sim_backend.devices.device import State
 from sim_backend.lock import locked
 from sim_backend.settings import SimulationSettings
@@ -54,6 +56,26 @@ def remembered(settings: SimulationSettings, path: Path) -> Iterator[SimulatedBa
         finally:
             backend.close()
             _save(backend.snapshot(), settings, file)
+
+
+@contextmanager
+def followed(settings: SimulationSettings, path: Path) -> Iterator[Checkpointed]:
+    """Open it like `remembered`, and save it after every call too.
+
+    The file outlives the program at once; to outlive a power cut it has to wait for the end.
+
+    Raises
+    ------
+    BenchError
+        As `remembered`.
+    """
+    file = path.resolve()
+    with remembered(settings, file) as backend:
+
+        def save() -> None:
+            _save(backend.snapshot(), settings, file, durably=False)
+
+        yield Checkpointed(backend, save)
 
 
 def fingerprint(settings: SimulationSettings) -> dict[str, object]:
@@ -157,7 +179,7 @@ def _differing(arrays: Mapping[str, Any], fresh: State) -> str | None:
     return None
 
 
-def _save(state: State, settings: SimulationSettings, file: Path) -> None:
+def _save(state: State, settings: SimulationSettings, file: Path, *, durably: bool = True) -> None:
     """Write a state whole or not at all."""
     header = {"format": FORMAT, "version": VERSION, "settings": fingerprint(settings)}
     partial = file.with_name(f".{file.name}.{os.getpid()}")
@@ -165,7 +187,8 @@ def _save(state: State, settings: SimulationSettings, file: Path) -> None:
         with partial.open("wb") as opened:
             np.savez(opened, **{HEADER: np.array(json.dumps(header)), **state})  # type: ignore[arg-type]
             opened.flush()
-            os.fsync(opened.fileno())
+            if durably:
+                os.fsync(opened.fileno())
         os.replace(partial, file)
     except OSError as problem:
         raise BenchError(
