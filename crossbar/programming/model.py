@@ -58,7 +58,8 @@ class ModelSettings:
     aim
         Part of the error that a pulse is to remove, up to 1.
     push
-        What the amplitude rises for each pulse in a row that did not move a cell, V.
+        What the amplitude rises for each pulse in a row that did not move a cell, V, from the
+        second such pulse on.
     set_min, set_max
         Smallest and largest SET amplitude, V.
     reset_min, reset_max
@@ -86,7 +87,7 @@ class ModelSettings:
     set_exponent: float = 1.5  # assumed
     reset_exponent: float = 2.0  # assumed
     aim: float = 0.85
-    push: Volt = 0.2
+    push: Volt = 0.3
     set_min: Volt = 1.0
     set_max: Volt = 4.5
     reset_min: Volt = 1.0
@@ -171,7 +172,9 @@ class Model:
         intercept, slope = self._fit.line(index, up)
         smallest = np.finfo(np.float64).tiny
         amplitude = reference + (np.log(np.maximum(dose, smallest)) - intercept) / slope
-        amplitude = np.clip(amplitude + s.push * self._still[index], low, high)
+        # The first pulse that does not move a cell may be the law's mistake, which it has learned.
+        pushes = np.maximum(self._still[index] - 1, 0)
+        amplitude = np.clip(amplitude + s.push * pushes, low, high)
         self._up[index], self._end[index] = up, end
         self._before[index], self._aimed[index] = conductance, move
         self._volts[index], self._full[index] = amplitude - reference, amplitude >= high

@@ -12,8 +12,8 @@ from crossbar.backend import Array, Indices, Mask
 DEVIATIONS = np.linspace(-4.0, 4.0, 17)
 """Of the posterior of one cell's term: where it is evaluated, in standard deviations."""
 
-PASSES = 2
-"""Evaluations of the posterior: the second on a grid about what the first found."""
+PASSES = 3
+"""Evaluations of the posterior: each but the first on a finer grid about what the last found."""
 
 SLOWEST_SLOPE = 0.3
 """Of the slope expected: a fit below that would ask for amplitudes without end."""

@@ -85,7 +85,10 @@ class Secant:
         s, error = self._settings, target - conductance
         self._learn(index, error)
         up = (error > 0).astype(np.intp)
-        wanted = np.abs(error) * self._width_per_siemens[up, index]
+        # A cell on its target may be asked for as well: no error takes the shortest width.
+        least = np.finfo(np.float64).tiny
+        with np.errstate(over="ignore"):
+            wanted = np.maximum(np.abs(error), least) * self._width_per_siemens[up, index]
         width = np.clip(np.where(np.isnan(wanted), s.width, wanted), s.width_min, s.width_max)
         self._last_error[index], self._last_width[index] = error, width
         self._last_up[index] = up
@@ -96,7 +99,8 @@ class Secant:
         moved = np.where(self._last_up[index] == 1, 1, -1) * (self._last_error[index] - error)
         # A pulse that moved nothing, or the wrong way, says nothing about the slope.
         told = moved > 0
-        slope = self._last_width[index[told]] / moved[told]
+        with np.errstate(over="ignore"):
+            slope = self._last_width[index[told]] / moved[told]
         self._width_per_siemens[self._last_up[index[told]], index[told]] = slope
         # Nor can a cell that does not move be reached with the width that did not move it.
         still = ~told & ~np.isnan(self._last_error[index])
