@@ -20,8 +20,9 @@ LEAST_REACH = 0.1
 LEAST_HYSTERESIS = 0.05
 """Of ln G between the way out and the way back: less is not told from drift of an instrument."""
 
-HELD = 0.99
-"""Of the largest current: points that stay above it while the voltage moves are held there."""
+HELD, MOVED = 0.95, 0.15
+"""Points above this part of the largest current are held there if their voltages, as a part of the
+largest, move by so much: of an ohmic device they would move by 5 %."""
 
 FEWEST_HELD = 4
 
@@ -93,7 +94,7 @@ def features(cycles: Sequence["Cycle"]) -> Features:
     notes = ["connected the other way round: every voltage has the other sign"] if sign < 0 else []
     compliance = _compliance(cycles)
     if np.isfinite(compliance):
-        notes.append(f"held by a compliance at {compliance / HELD:.3g} A; such points not fitted")
+        notes.append(f"held by a compliance at {compliance / HELD:.2g} A; such points not fitted")
     up, down = sides[sign], sides[-sign]
     if up is None or down is None:
         notes.append("one polarity only: the constants of the other are assumed")
@@ -210,7 +211,7 @@ def _compliance(cycles: Sequence["Cycle"]) -> Ampere:
     V = np.concatenate([cycle.voltage for cycle in cycles])
     level = HELD * float(size.max())
     held = size >= level
-    spans = np.ptp(np.abs(V[held])) > 0.1 * np.abs(V).max()
+    spans = np.ptp(np.abs(V[held])) > MOVED * np.abs(V).max()
     return level if held.sum() >= FEWEST_HELD * len(cycles) and spans else float("inf")
 
 
