@@ -211,6 +211,10 @@ def rounds(cells: Cells, shape: tuple[int, int]) -> Iterator[Indices]:
         Number of word lines and of bit lines.
     """
     flat = cells.word * shape[1] + cells.bit
+    if np.bincount(flat, minlength=1).max() <= 1:
+        if len(flat):
+            yield np.arange(len(flat))
+        return
     order = np.argsort(flat, kind="stable")
     ranked = flat[order]
     occurrence = np.empty(len(flat), dtype=np.intp)

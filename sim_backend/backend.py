@@ -32,6 +32,9 @@ from sim_backend.sweep import held
 UNLIMITED: Ampere = 1.0
 """More than any cell carries."""
 
+LARGEST_KEPT = 4_000_000
+"""Values: a little under 32 MiB, the largest block that glibc learns from; see mallopt(3)."""
+
 
 class SimulatedBackend:
     """A bench without hardware, with its own clock; see `crossbar.backend.Backend` for the verbs.
@@ -76,6 +79,10 @@ class SimulatedBackend:
         self._addressing = Addressing(circuit, self._device, self._shape, s.line_resistance > 0)
         self._now = 0.0
         self._closed = False
+        # Giving back one large block, never written, tells the C library to keep what is freed
+        # later. Otherwise it returns each intermediate result of a large array to the system and
+        # asks for it again, which takes as long as all the arithmetic.
+        np.empty(min(64 * s.word_lines * s.bit_lines, LARGEST_KEPT))
 
     def __enter__(self) -> "SimulatedBackend":
         return self
@@ -159,16 +166,21 @@ class SimulatedBackend:
             raise LimitError("pulse widths have to be finite and above 0 s")
         (level,) = s.dac.convert(np.array([read_voltage], dtype=np.float64))
         ends = self._now + np.cumsum(spans + s.dead_time + s.read_time)
-        starts = ends - s.read_time - s.dead_time - spans
+        starts = ends - s.read_time
+        starts -= s.dead_time
+        starts -= spans
         current, variance = np.empty(len(cells)), np.empty(len(cells))
         set_dose, reset_dose = self._read_doses(cells, float(level))
-        for chosen in rounds(cells, self._shape):
+        for positions in rounds(cells, self._shape):
+            # A slice makes views, where positions would copy.
+            chosen = positions if len(positions) < len(cells) else slice(None)
             part, length, begin = cells[chosen], spans[chosen], starts[chosen]
             seen, set_part, reset_part = self._addressing.write(
                 SCHEMES[s.write_scheme], part, amplitudes[chosen], length, float(begin[0])
             )
             self._device.pulse((part.word, part.bit), seen, length, begin)
-            set_dose, reset_dose = set_dose + set_part, reset_dose + reset_part
+            set_dose += set_part
+            reset_dose += reset_part
             current[chosen], variance[chosen] = self._addressing.observe(
                 SCHEMES[s.read_scheme], part, float(level), ends[chosen]
             )
@@ -312,7 +324,10 @@ class SimulatedBackend:
 
     def _noisy(self, current: Array, variance: Array) -> Array:
         # A sum of independent normal currents is normal: one draw per output, not one per cell.
-        return current + np.sqrt(variance) * self._rng.standard_normal(current.shape)
+        noise = self._rng.standard_normal(current.shape)
+        noise *= np.sqrt(variance)
+        noise += current
+        return noise
 
     def _read_doses(self, cells: Cells, voltage: Volt) -> tuple[Array, Array]:
         """Return what reading these cells does to every cell, lines without resistance, s."""
@@ -320,7 +335,7 @@ class SimulatedBackend:
             SCHEMES[self._settings.read_scheme],
             self._shape,
             cells,
-            np.full(len(cells), voltage),
+            np.array([voltage]),
             np.full(len(cells), self._settings.read_time),
             self._device.stress,
             selected=True,

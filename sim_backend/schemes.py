@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -89,6 +90,7 @@ def doses(
     ----------
     scheme, shape, cells, voltages
         As for `line_voltages`. With floating lines neighbours get nothing here.
+        One for all may have shape ``(1,)``.
     widths
         How long each cell is addressed, s, shape ``(n,)``.
     stress
@@ -101,29 +103,46 @@ def doses(
     tuple of Array
         s at threshold, shape `shape` each, zero or more.
     """
-    on_word, on_bit, elsewhere = (stress(part * voltages) * widths for part in scheme.neighbours())
-    at_cell = stress(voltages) * widths
+    on_word, on_bit, elsewhere = scheme.neighbours()
     flat = cells.word * shape[1] + cells.bit
-
-    def per_cell(weights: Array) -> Array:
-        sums: Array = np.bincount(flat, weights, shape[0] * shape[1]).astype(np.float64)
-        return sums.reshape(shape)
+    rates: dict[float, Array] = {
+        part: stress(part * voltages) * widths
+        for part in {on_word, on_bit, elsewhere, *((1.0,) if selected else ())} - {0.0}
+    }
 
     def of_polarity(sign: float) -> Array:
-        along_word = per_cell(np.maximum(sign * on_word, 0.0))
-        along_bit = per_cell(np.maximum(sign * on_bit, 0.0))
-        total = _line_sums(along_word, axis=1) + _line_sums(along_bit, axis=0)
-        if scheme.neighbours()[2] != 0.0:
-            far = per_cell(np.maximum(sign * elsewhere, 0.0))
+        @cache
+        def per_cell(part: float) -> Array | None:
+            """Return the sums of each cell's own pulses; None where none is of this polarity."""
+            if part == 0.0:
+                return None
+            signed = rates[part]
+            if not (signed.max(initial=0.0) > 0 if sign > 0 else signed.min(initial=0.0) < 0):
+                return None
+            dose = sign * signed
+            np.maximum(dose, 0.0, out=dose)
+            sums: Array = np.bincount(flat, dose, shape[0] * shape[1]).astype(
+                np.float64, copy=False
+            )
+            return sums.reshape(shape)
+
+        total = np.zeros(shape)
+        for part, axis in ((on_word, 1), (on_bit, 0)):
+            if (along := per_cell(part)) is not None:
+                total += _line_sums(along, axis)
+        if (far := per_cell(elsewhere)) is not None:
             lines = far.sum(axis=1, keepdims=True) + far.sum(axis=0, keepdims=True)
             # The differences leave rounding where the true dose is zero; a dose is never negative.
-            total = total + np.maximum(far.sum() - lines + far, 0.0)
-        return total + per_cell(np.maximum(sign * at_cell, 0.0)) if selected else total
+            total += np.maximum(far.sum() - lines + far, 0.0)
+        if selected and (own := per_cell(1.0)) is not None:
+            total += own
+        return total
 
     return of_polarity(1.0), of_polarity(-1.0)
 
 
 def _line_sums(weights: Array, axis: int) -> Array:
     """Return, for each cell, the sum over the other cells of its line; never below zero."""
-    others: Array = np.maximum(weights.sum(axis=axis, keepdims=True) - weights, 0.0)
+    others: Array = weights.sum(axis=axis, keepdims=True) - weights
+    np.maximum(others, 0.0, out=others)
     return others

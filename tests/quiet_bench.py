@@ -4,7 +4,7 @@ import numpy as np
 
 from crossbar.backend import Array, Indices
 from sim_backend import Perovskite, SimulatedBackend, SimulationSettings
-from sim_backend.devices.perovskite import PerovskiteCells
+from sim_backend.devices.perovskite_cells import PerovskiteCells
 
 EXACT = SimulationSettings.ideal(3, 5)
 """Ideal wires and converters."""
