@@ -12,9 +12,9 @@ import typer
 
 from crossbar.backend import CrossbarError, StoreError
 from crossbar.cli import interrupt
-from crossbar.cli.bench_work import ArrayOption
 from crossbar.cli.options import (
     STORE,
+    ArrayOption,
     BenchOption,
     CsvFolder,
     FigurePath,

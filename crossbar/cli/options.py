@@ -85,6 +85,14 @@ FigurePathOrNone: TypeAlias = Annotated[
         callback=check_figure,
     ),
 ]
+ArrayOption: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        "--array",
+        help="Keep the simulated array in this file, from command to command; "
+        "without it each starts on a fresh one.",
+    ),
+]
 CsvFolder: TypeAlias = Annotated[
     Path | None,
     typer.Option(
