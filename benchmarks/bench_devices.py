@@ -17,7 +17,8 @@ from sim_backend.devices.device import DeviceModel
 from sim_backend.devices.jart import Jart, knots_of
 from sim_backend.devices.jart_current import conductance
 from sim_backend.devices.jart_motion import Times
-from sim_backend.devices.poole_frenkel import READ, REGIMES, PooleFrenkel
+from sim_backend.devices.poole_frenkel import REGIMES, PooleFrenkel
+from sim_backend.devices.poole_frenkel_law import READ
 from sim_backend.devices.stuck import Stuck
 
 SEED, CELLS, REPEATS = 0, 1_000_000, 5

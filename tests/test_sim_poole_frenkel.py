@@ -8,7 +8,8 @@ from scipy.optimize import brentq
 
 from crossbar.backend import Array, BenchError, Cells
 from sim_backend import SimulatedBackend, SimulationSettings
-from sim_backend.devices.poole_frenkel import REGIMES, PooleFrenkel, PooleFrenkelLaw
+from sim_backend.devices.poole_frenkel import REGIMES, PooleFrenkel
+from sim_backend.devices.poole_frenkel_law import PooleFrenkelLaw
 
 SHAPE = (5, 6)
 

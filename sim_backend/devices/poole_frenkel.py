@@ -19,19 +19,17 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from scipy.special import lambertw
 
 from crossbar.backend import Ampere, Array, BenchError, Indices, Second, Siemens, Volt
 from sim_backend.devices import kinetics, parameters
 from sim_backend.devices.device import Law, State, Where
 from sim_backend.devices.law import limited_voltage
+from sim_backend.devices.poole_frenkel_law import READ, PooleFrenkelLaw
 
 ELEMENTARY_CHARGE = 1.602176634e-19
 """C; SI, exact."""
 BOLTZMANN = 1.380649e-23
 """J/K; SI, exact."""
-READ: Volt = 0.1
-"""At which R is stated; joksas/nonideality-aware-mnn-training, simulations/data.py."""
 BISECTIONS = 60
 """Halvings of ln R that leave it exact to rounding."""
 
@@ -68,54 +66,6 @@ MAY_BE_ZERO = ("current_residual", "permittivity_residual", "cycle_sigma", "read
 
 STATE = ("state", "factor", "current_shift", "permittivity_shift")
 """Arrays of `PooleFrenkelCells`, without their underscore."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class PooleFrenkelLaw:
-    """I = G V exp(k (sqrt|V| - sqrt(0.1 V))), with G the conductance at 0.1 V.
-
-    Parameters
-    ----------
-    exponent
-        k of each cell, V^-1/2, zero or more.
-    """
-
-    exponent: Array
-
-    @property
-    def linear(self) -> bool:
-        """False."""
-        return False
-
-    @property
-    def shared(self) -> bool:
-        """False: k is the cell's, and depends on its state."""
-        return False
-
-    def at(self, cells: Where) -> Law:
-        """Return the law of these cells."""
-        return PooleFrenkelLaw(self.exponent[cells])
-
-    def effective(self, voltage: Array) -> Array:
-        """Return f(V), V."""
-        return voltage * self._enhancement(voltage)
-
-    def slope(self, voltage: Array) -> Array:
-        """Return df/dV."""
-        return self._enhancement(voltage) * (1.0 + self.exponent * np.sqrt(np.abs(voltage)) / 2)
-
-    def inverse(self, effective: Array) -> Array:
-        """Return the voltage, V, by Lambert's W: u exp(k u / 2) is known for u = sqrt|V|."""
-        k = np.maximum(self.exponent, 1e-12)  # of k = 0 the limit
-        known = np.sqrt(np.abs(effective)) * np.exp(k * np.sqrt(READ) / 2)
-        root = lambertw(k * known / 2).real * 2 / k
-        voltages: Array = np.copysign(root**2, effective)
-        return voltages
-
-    def _enhancement(self, voltage: Array) -> Array:
-        exponent = self.exponent * (np.sqrt(np.abs(voltage)) - np.sqrt(READ))
-        factor: Array = np.exp(np.minimum(exponent, kinetics.LARGEST_EXPONENT))
-        return factor
 
 
 @dataclass(frozen=True, slots=True)

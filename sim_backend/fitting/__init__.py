@@ -5,7 +5,8 @@ of many pulses, `pool` the fits of several devices; `stuck_cells` tells devices 
 """
 
 from sim_backend.fitting.pooled import pool
-from sim_backend.fitting.pulses import Pulses, fit_pulses
+from sim_backend.fitting.pulse_table import Pulses
+from sim_backend.fitting.pulses import fit_pulses
 from sim_backend.fitting.result import Fit
 from sim_backend.fitting.stuck import StuckCells, stuck_cells
 from sim_backend.fitting.sweeps import Cycle, fit_sweeps

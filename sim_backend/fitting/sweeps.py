@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from crossbar.backend import Array, BenchError, DataError, Second
+from crossbar.backend import Array, DataError, Second
 from sim_backend.devices.perovskite import Perovskite
 from sim_backend.fitting import cycles as of_cycles
 from sim_backend.fitting.course import Drive, conducted, states_after
@@ -247,18 +247,15 @@ def _fit(
         told = "conductance_on" if name == "ratio" else name
         chosen[told] = "came to the bound of what these data can tell"
     sign, simulated = fitting.seen.sign, fitting.simulated(found.values)
-    try:
-        return Fit(
-            device=device,
-            errors=errors,
-            chosen=chosen,
-            notes=tuple(notes),
-            quantity="current",
-            applied=sign * fitting.drive.voltage,
-            measured=sign * fitting.measured,
-            simulated=sign * np.where(fitting.drive.limited, fitting.measured, simulated),
-            residuals=found.residuals[~fitting.drive.limited],
-            baseline=baseline,
-        )
-    except BenchError as problem:
-        raise DataError(f"these cycles lead to an impossible device: {problem}") from problem
+    return Fit(
+        device=device,
+        errors=errors,
+        chosen=chosen,
+        notes=tuple(notes),
+        quantity="current",
+        applied=sign * fitting.drive.voltage,
+        measured=sign * fitting.measured,
+        simulated=sign * np.where(fitting.drive.limited, fitting.measured, simulated),
+        residuals=found.residuals[~fitting.drive.limited],
+        baseline=baseline,
+    )
