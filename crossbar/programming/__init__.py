@@ -8,6 +8,7 @@ from crossbar.programming.fixed import Fixed, FixedSettings
 from crossbar.programming.ispp import Ispp, IsppSettings
 from crossbar.programming.log_step import LogStep, LogStepSettings
 from crossbar.programming.model import Model, ModelSettings
+from crossbar.programming.one_shot import OneShot, OneShotSettings
 from crossbar.programming.pi import Pi, PiSettings
 from crossbar.programming.policy import Policy, Pulses, check_pulses
 from crossbar.programming.report import CellReport, Status
@@ -25,6 +26,7 @@ POLICIES: Mapping[str, type[Pulses]] = MappingProxyType(
         "pi": PiSettings,
         "secant": SecantSettings,
         "model": ModelSettings,
+        "one-shot": OneShotSettings,
     }
 )
 """Every policy by its name in a bench file: the settings, from which the policy is made."""
@@ -42,6 +44,8 @@ __all__ = [
     "LogStepSettings",
     "Model",
     "ModelSettings",
+    "OneShot",
+    "OneShotSettings",
     "Pi",
     "PiSettings",
     "Policy",
