@@ -7,6 +7,9 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from crossbar.experiments import (
+    compare_programming,
+    compare_summary,
+    compare_view,
     endurance,
     endurance_view,
     form,
@@ -91,6 +94,16 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
             tables=iv_view.tables,
             draw=iv_view.draw,
             write_csv=iv_view.write_csv,
+        ),
+        "compare-programming": Experiment(
+            help="Program the same targets with every write policy, and compare.",
+            settings=compare_programming.CompareSettings,
+            run=compare_programming.run,
+            summarise=compare_summary.summarise,
+            measured=compare_summary.measured,
+            tables=compare_view.tables,
+            draw=compare_view.draw,
+            piece="programming",
         ),
         "form": Experiment(
             help="Form cells: ramps with a read after each pulse, until they conduct.",
