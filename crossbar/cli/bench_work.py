@@ -15,6 +15,7 @@ import numpy as np
 import typer
 
 from crossbar.backend import Array, DataError, Flag, LimitError
+from crossbar.bench import Description
 from crossbar.cli.bench_view import (
     LEFT_AS,
     MICRO,
@@ -25,8 +26,10 @@ from crossbar.cli.bench_view import (
     print_matrix,
     report_table,
 )
+from crossbar.cli.interrupted import TARGETS, interrupted_runs, program_settings, resumed
 from crossbar.cli.options import (
     STORE,
+    ArrayOption,
     BenchOption,
     FigurePath,
     JsonOption,
@@ -59,14 +62,6 @@ class Unit(StrEnum):
 
 Repeats: TypeAlias = Annotated[int, typer.Option(min=2, help="Reads that are averaged.")]
 UnitOption: TypeAlias = Annotated[Unit, typer.Option(help="Unit of the targets.")]
-ArrayOption: TypeAlias = Annotated[
-    Path | None,
-    typer.Option(
-        "--array",
-        help="Keep the simulated array in this file, from command to command; "
-        "without it each starts on a fresh one.",
-    ),
-]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -122,16 +117,40 @@ def program(
     bench: BenchOption = "sim",
     array: ArrayOption = None,
     seed: SeedOption = None,
+    resume: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RUN", help="Go on with this run (number, or 'last'), which was interrupted."
+        ),
+    ] = None,
     store: StoreOption = STORE,
     figure: FigurePath = FIGURE,
     as_json: JsonOption = False,
 ) -> None:
-    """Bring cells to the conductances in TARGETS.csv by write-verify."""
+    """Bring cells to the conductances in TARGETS.csv by write-verify.
+
+    With --resume, no pulse that the interrupted run applied is applied again, and what it counted
+    and measured is in the report.
+    """
     wanted = _targets(targets, unit)
-    with _opened("program", bench, store, seed, array, targets=str(targets), unit=unit.value) as s:
-        report = _program(s, wanted, targets, unit)
-        facts = _facts(s, figure)
+    description = _described(bench, array)
+    runs = [] if resume is None else interrupted_runs(store, resume, wanted, description)
+    settings = program_settings(description) | {"resumes": runs[-1] if runs else None}
+    settings |= {"targets": str(targets), "unit": unit.value}
+    with session(description, store, experiment="program", settings=settings, seed=seed) as s:
+        s.run.result(TARGETS, {"target": wanted})
+        going_on, record = resumed(s, runs)
+        report = _program(going_on, wanted, targets, unit)
+        facts = _facts(going_on, figure)
+    if runs:
+        facts["resumed"] = {
+            "runs": runs,
+            "calls_from_the_record": record.replayed,
+            "pulses_in_doubt": record.in_doubt,
+        }
     note = made_by(facts, f"read {report.reread_delay:g} s after programming")
+    if runs:
+        note.append(f"goes on with run {runs[-1]}: {record.replayed} calls are from the record")
     marked = {name: report.status == status for name, status in LEFT_AS.items()}
     draw(figure, report.reread, "Programmed conductances", note, marked)
     if as_json:
@@ -195,11 +214,15 @@ def matmul(
 def _opened(
     command: str, bench: str, store: Path, seed: int | None, array: Path | None, **settings: object
 ) -> Iterator[Session]:
-    from crossbar.bench import load, remembering
-
-    description = load(bench) if array is None else remembering(load(bench), array)
+    description = _described(bench, array)
     with session(description, store, experiment=command, settings=settings, seed=seed) as s:
         yield s
+
+
+def _described(bench: str, array: Path | None) -> Description:
+    from crossbar.bench import load, remembering
+
+    return load(bench) if array is None else remembering(load(bench), array)
 
 
 def _check_inputs(s: Session, voltages: Array, inputs: Path) -> None:
