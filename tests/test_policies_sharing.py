@@ -135,6 +135,17 @@ def test_cells_teach_each_other_what_to_expect() -> None:
     assert after[0] > before[0] + 0.2
 
 
+@pytest.mark.parametrize(("moved", "stronger"), [(5, True), (60, False)])
+def test_a_cell_that_is_easily_set_is_expected_to_be_easily_reset(
+    moved: float, stronger: bool
+) -> None:
+    taught, fresh = ModelSettings().policy(1), ModelSettings().policy(1)
+    taught.next(np.array([0]), micro(10), micro(50))
+    after, _ = taught.next(np.array([0]), micro(10 + moved), micro(8))
+    untaught, _ = fresh.next(np.array([0]), micro(10 + moved), micro(8))
+    assert (abs(after[0]) > abs(untaught[0])) == stronger
+
+
 def test_a_move_that_noise_explains_changes_little() -> None:
     def reply(moved: float, error: float) -> float:
         policy = ModelSettings().policy(1)
@@ -175,6 +186,7 @@ def test_stuck_cells_do_not_teach_the_others_that_nothing_moves() -> None:
         ({"keep": 2.0}, "keep = 2.0 is above 1"),
         ({"set_min": 5.0}, "set_min.*above set_max"),
         ({"drift": 0.0}, "drift"),
+        ({"alike": 1.0}, "alike = 1.0 is not below 1"),
     ],
 )
 def test_impossible_expectations_are_refused(change: dict[str, float], message: str) -> None:

@@ -45,6 +45,8 @@ class ModelSettings:
         How well it is known, as a fraction.
     cell_sigma
         Spread of ln(dose) from cell to cell.
+    alike
+        Correlation of SET and RESET in what an array and a cell deviate by, below 1.
     cycle_sigma
         Spread of the dose from pulse to pulse, as a fraction.
     drift
@@ -80,6 +82,7 @@ class ModelSettings:
     voltage_scale: Volt = 0.25  # assumed
     scale_sigma: float = 0.3  # assumed
     cell_sigma: float = 0.5  # assumed
+    alike: float = 0.7  # assumed
     cycle_sigma: float = 0.25  # assumed
     drift: float = 0.1  # assumed
     keep: float = 0.9  # assumed
@@ -99,6 +102,8 @@ class ModelSettings:
         for name in ("aim", "keep"):
             if getattr(self, name) > 1:
                 raise BenchError(f"model {name} = {getattr(self, name)} is above 1")
+        if self.alike >= 1:
+            raise BenchError(f"model alike = {self.alike} is not below 1")
 
     @property
     def strongest(self) -> tuple[Volt, Volt]:
@@ -143,6 +148,7 @@ class Model:
             intercept_sigma=s.dose_sigma,
             slope_sigma=s.scale_sigma / s.voltage_scale,
             cell_sigma=s.cell_sigma,
+            alike=s.alike,
             keep=s.keep,
         )
         # The last pulse of each cell; up is -1 before the first.
