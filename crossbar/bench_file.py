@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 from crossbar.backend import BenchError, Limits
 from crossbar.programming import POLICIES, Pulses, WriteVerify
+from crossbar.programming.one_shot import BUILT_IN
 from crossbar.programming.metrics import Metrics
 from crossbar.tables import build
 
@@ -139,6 +140,9 @@ class BenchFile:
                 f"{where}: programming.policy = {policy!r} is not one of {', '.join(POLICIES)}"
             )
         pulses = take(wanted, policy, f"{where}, [programming]")
+        predictor = pulses.get("predictor")
+        if isinstance(predictor, str) and predictor not in BUILT_IN:
+            pulses["predictor"] = str(self.folder / predictor)
         metrics = take(wanted, "metrics", where) if "metrics" in wanted else {}
         return Programming(
             cell=build(WriteVerify, wanted, f"{where}, [programming]"),

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crossbar.backend import Array, BenchError, Cells, Indices, LimitError, Mask
+from crossbar.bench import load
 from crossbar.programming import (
     POLICIES,
     IsppSettings,
@@ -201,3 +202,21 @@ def test_a_stuck_cell_is_found_by_the_fallback(tmp_path: Path) -> None:
         np.zeros(1),
     )
     assert report.status.tolist() == [Status.STUCK]
+
+
+def test_a_bench_file_names_a_predictor_beside_itself_or_one_that_comes_along(
+    tmp_path: Path,
+) -> None:
+    own = load("sim").text.replace('policy = "ispp"', 'policy = "one-shot"')
+    own = own[: own.index("[programming.ispp]")]
+    save_predictor(LINEAR, tmp_path / "linear.toml")
+    for name, strongest in (("linear.toml", 4.5), ("jart-v1b", 4.5), ("perovskite", 4.5)):
+        path = tmp_path / "bench.toml"
+        path.write_text(f'{own}\n[programming.one-shot]\npredictor = "{name}"\nattempts = 3\n')
+        pulses = load(str(path)).programming.pulses
+        assert isinstance(pulses, OneShotSettings)
+        assert pulses.attempts == 3
+        assert pulses.strongest[0] == pytest.approx(strongest)
+    path.write_text(f'{own}\n[programming.one-shot]\npredictor = "lost.toml"\n')
+    with pytest.raises(BenchError, match=r"lost\.toml"):
+        load(str(path))
