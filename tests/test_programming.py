@@ -226,3 +226,120 @@ def test_targets_outside_the_window_are_refused_with_the_window(target: float) -
 def test_impossible_programming_settings_are_refused(change: dict[str, float]) -> None:
     with pytest.raises(BenchError, match=next(iter(change))):
         WriteVerify(**change)  # type: ignore[arg-type]  # the wrong value is the test
+
+
+@given(
+    targets=st.lists(st.floats(5e-6, 70e-6), min_size=1, max_size=5),
+    step=st.floats(0.1e-6, 15e-6),
+    noise=st.sampled_from([0.0, 1e-7]),
+    pulses=st.integers(1, 60),
+    reversals=st.one_of(st.none(), st.integers(0, 6)),
+    energy=st.one_of(st.none(), st.floats(1e-9, 5e-7)),
+    verify_reads=st.integers(1, 3),
+    policy=st.sampled_from(sorted(POLICIES)),
+)
+def test_no_budget_is_exceeded_and_the_loop_ends(
+    targets: list[float],
+    step: float,
+    noise: float,
+    pulses: int,
+    reversals: int | None,
+    energy: float | None,
+    verify_reads: int,
+    policy: str,
+) -> None:
+    bench = FakeBench((1, len(targets)), step=step)
+    bench.noise = noise
+    settings = WriteVerify(
+        tolerance=0.5e-6,
+        pulses=pulses,
+        reversals=reversals,
+        energy=energy,
+        verify_reads=verify_reads,
+        guard=1.0 if verify_reads > 1 else 0.0,
+    )
+    cells = Cells.of((0, k) for k in range(len(targets)))
+    wanted = np.array(targets)
+    report = write_verify(bench, cells, wanted, settings, POLICIES[policy](), np.zeros(len(cells)))
+    for k, left in enumerate(report.status):
+        volts = np.array([v for _, bit, v in bench.pulsed if bit == k])
+        assert len(volts) == report.pulses[k] <= pulses
+        turns = int(np.sum(np.sign(volts[1:]) != np.sign(volts[:-1]))) if len(volts) else 0
+        assert turns == report.reversals[k]
+        assert reversals is None or turns <= reversals
+        spent = left in (Status.BUDGET, Status.REVERSALS, Status.ENERGY)
+        assert left == Status.VERIFIED or spent or left in (Status.STUCK, Status.UNREACHED)
+    if energy is not None:
+        # Exceeded by the last SET at most, and only if it overshot by more than it was to bring.
+        over = report.energy > energy
+        overshot = report.verified > report.target + step / 2 - 1e-9
+        assert np.all(~over | overshot)
+    assert np.all(report.reads >= 1 + report.pulses)
+    assert report.seconds == pytest.approx(report.elapsed.sum())
+
+
+def test_a_cell_that_may_not_turn_stops_where_it_would_have_to() -> None:
+    bench = FakeBench((1, 2), step=4e-6)
+    report = program(bench, [12e-6, 30e-6], WriteVerify(tolerance=0.5e-6, reversals=0))
+    assert report.status.tolist() == [Status.REVERSALS, Status.VERIFIED]
+    assert report.pulses.tolist() == [1, 5]
+    assert report.verified == pytest.approx([14e-6, 30e-6])
+
+
+def test_energy_is_counted_as_of_an_ohmic_cell_and_is_not_exceeded() -> None:
+    bench = FakeBench((1, 1))
+    settings = WriteVerify(tolerance=0.4e-6)
+    free = program(bench, [14e-6], settings)
+    volts, steps = np.array([2.0, 2.1, 2.2, 2.3]), np.array([10.5, 11.5, 12.5, 13.5])
+    assert free.energy == pytest.approx([float(np.sum(volts**2 * 1e-4 * steps * 1e-6))])
+    bench = FakeBench((1, 1))
+    # Three pulses, each foretold with the conductance it is to reach, fit; the fourth does not.
+    enough = float(np.sum(volts[:2] ** 2 * 1e-4 * steps[:2] * 1e-6) + volts[2] ** 2 * 1e-4 * 14e-6)
+    short = program(bench, [14e-6], WriteVerify(tolerance=0.4e-6, energy=enough * (1 + 1e-9)))
+    assert short.status.tolist() == [Status.ENERGY]
+    assert short.pulses.tolist() == [3]
+    assert short.energy[0] <= enough
+
+
+def test_a_cell_inside_by_chance_is_not_accepted() -> None:
+    accepted = {}
+    for reads, guard in ((1, 0.0), (8, 0.0), (8, 2.0)):
+        bench = FakeBench((40, 40), step=0.25e-6)
+        bench.noise = 0.3 * 0.6e-6  # A, of a read at 0.3 V: 0.6 µS beside a band of ±0.5 µS
+        cells = Cells.all(bench.shape)
+        settings = WriteVerify(tolerance=0.5e-6, verify_reads=reads, guard=guard, stuck_pulses=20)
+        targets = np.full(len(cells), 14e-6)
+        report = write_verify(bench, cells, targets, settings, PULSES, np.zeros(40))
+        assert (report.status == Status.VERIFIED).mean() > 0.9
+        truly = np.abs(bench.conductance - 14e-6) <= 0.5e-6
+        accepted[reads, guard] = truly.mean()
+        if reads > 1:
+            assert np.all(report.reads >= 1 + report.pulses + reads)
+    assert accepted[1, 0.0] < 0.6 < accepted[8, 0.0] < accepted[8, 2.0]
+    assert accepted[8, 2.0] > 0.97
+
+
+def test_confirming_reads_wait_once_for_all_cells_of_a_round() -> None:
+    bench = FakeBench((1, 3))
+    settings = WriteVerify(tolerance=0.5e-6, verify_reads=3, verify_delay=2.0)
+    report = program(bench, [12e-6, 12e-6, 13e-6], settings)
+    assert bench.waited == 4.0
+    assert report.reads.tolist() == [3 + 3, 3 + 3, 4 + 3]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"guard": 1.0},
+        {"guard": -1.0},
+        {"verify_reads": 0},
+        {"passes": 0},
+        {"reversals": -1},
+        {"energy": 0.0},
+        {"pass_delay": np.inf},
+        {"order": "random"},
+    ],
+)
+def test_impossible_acceptance_settings_are_refused(change: dict[str, float]) -> None:
+    with pytest.raises(BenchError, match=next(iter(change))):
+        WriteVerify(**change)  # type: ignore[arg-type]  # the wrong value is the test
