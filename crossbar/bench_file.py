@@ -10,13 +10,14 @@ from types import MappingProxyType
 
 from crossbar.backend import BenchError, Limits
 from crossbar.programming import POLICIES, Pulses, WriteVerify
-from crossbar.programming.one_shot import BUILT_IN
 from crossbar.programming.metrics import Metrics
+from crossbar.programming.one_shot import BUILT_IN
 from crossbar.tables import build
 
 BENCHES: Mapping[str, str] = MappingProxyType(
     {
         "sim": "perovskite-nanowire array of 10x10, simulated, with the faults of a real one",
+        "sim-rram": "an array that relaxes and reads as 2,800 measured writes to oxide cells did",
         "ideal": "the same without any fault: linear, exact, noiseless",
         "virtual": "the same array behind our drivers and virtual instruments (virtual-parallel)",
         "virtual-parallel": "a DAC on every word line, an amplifier on every bit line, 8:1 muxes",
