@@ -32,7 +32,7 @@ OPEN: float = 2e-8
 
 app = typer.Typer(
     name="bench",
-    help="Look at a bench before it is used, or stand in for it.",
+    help="Check a bench, or stand in for one.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )

@@ -17,7 +17,7 @@ from crossbar.export import export_csv, export_h5
 from crossbar.store import RunRecord, Store
 
 app = typer.Typer(
-    help="What was measured: list, show, redraw and export runs.", no_args_is_help=True
+    help="List, show, draw and export runs.", no_args_is_help=True
 )
 
 RunName = Annotated[str, typer.Argument(metavar="RUN", help="Number of a run, or 'last'.")]
