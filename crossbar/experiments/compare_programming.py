@@ -13,9 +13,10 @@ import numpy as np
 from crossbar.backend import Array, DataError
 from crossbar.bench import Bench
 from crossbar.crossbar import Crossbar
-from crossbar.experiments.bounds import at_least, option, positive
+from crossbar.experiments.bounds import at_least, one_of, option, positive
 from crossbar.programming import POLICIES, IsppSettings, Pulses, WriteVerify
 from crossbar.programming.metrics import Metrics
+from crossbar.programming.order import ORDERS
 from crossbar.results import ProgramReport
 from crossbar.store import Arrays, Run
 
@@ -56,12 +57,21 @@ class CompareSettings:
     pass_delay: float = field(
         default=1.0, metadata={"help": "Between a pass and the re-read that decides, s."}
     )
+    order: str = field(
+        default="together",
+        metadata={"help": f"Groups in which cells are written: {', '.join(ORDERS)}."},
+    )
+    guard: float = field(
+        default=0.0,
+        metadata={"help": "Standard errors between a confirmed read and the band's edge."},
+    )
     verify_reads: int = field(
         default=1, metadata={"help": "Reads that confirm a cell whose verify read is inside."}
     )
 
     def __post_init__(self) -> None:
-        at_least(self, repeats=1, levels=0, passes=1, pass_delay=0, verify_reads=1)
+        at_least(self, repeats=1, levels=0, passes=1, pass_delay=0, verify_reads=1, guard=0)
+        one_of(self, "order", ORDERS)
         positive(self, "tolerance")
         if self.levels == 1:
             raise DataError("--levels 1 is no choice of levels; 0 is any conductance")
@@ -87,6 +97,8 @@ class CompareSettings:
             passes=self.passes,
             pass_delay=self.pass_delay,
             verify_reads=self.verify_reads,
+            guard=self.guard,
+            order=self.order,
             reread_delay=max(REREADS),
         )
 
@@ -164,7 +176,7 @@ def _begin(bench: Bench, cell: WriteVerify) -> None:
     """Bring every cell to the low end of the window, by pulses that do not count."""
     window = cell.window
     slack = START * (window.high - window.low)
-    start = replace(cell, tolerance=slack, passes=1, verify_reads=1, reread_delay=0.0)
+    start = replace(cell, tolerance=slack, passes=1, verify_reads=1, guard=0.0, reread_delay=0.0)
     staircase = _pulses("ispp", bench.programming.pulses)
     assert isinstance(staircase, IsppSettings)  # noqa: S101  # for the type checker
     plain = Crossbar(
