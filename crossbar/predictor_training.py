@@ -32,6 +32,9 @@ class DenseSettings:
         Above this error of log10 of the width the loss grows linearly.
     pulses
         At most so many are used, drawn from those there are.
+    decay
+        Weight of the mean square of weights in the loss: small weights bear the errors of a
+        crossbar better, and cost some accuracy where they are exact.
 
     Raises
     ------
@@ -42,10 +45,13 @@ class DenseSettings:
     iterations: int = 400
     huber: float = 0.1  # assumed: about what cycles vary by
     pulses: int = 20_000
+    decay: float = 0.0
 
     def __post_init__(self) -> None:
         if not (self.iterations > 0 and self.huber > 0 and self.pulses > 0):
             raise DataError("iterations, huber and pulses are above zero")
+        if not 0 <= self.decay < np.inf:
+            raise DataError(f"decay = {self.decay} is not zero or more")
 
 
 def train_predictor(
@@ -124,7 +130,7 @@ def _trained(
 
     def closure() -> Tensor:
         optimiser.zero_grad()
-        value = loss()
+        value = loss() + settings.decay * sum(w.square().mean() for w in model.parameters())
         value.backward()  # type: ignore[no-untyped-call]  # torch's
         return value
 
