@@ -36,6 +36,7 @@ MAY_BE_ZERO = (
     "relax_tail",
     "relax_window",
     "relax_knee",
+    "relax_most",
     "retention_exponent",
     "retention_sigma",
     "stuck_off",
@@ -85,6 +86,8 @@ class Perovskite:
     relax_knee, relax_power
         What is written well above the knee, S, relaxes less, by the power of the distance; a knee
         of zero makes all conductances relax alike.
+    relax_most
+        What the magnitude of r approaches but never exceeds; zero leaves r unbounded.
     retention_exponent, retention_sigma
         Median ν and its log-normal device-to-device spread.
     retention_start
@@ -134,6 +137,7 @@ class Perovskite:
     relax_window: float = 0.0  # assumed
     relax_knee: Siemens = 0.0  # assumed
     relax_power: float = 4.0  # assumed; without a knee it is of no account
+    relax_most: float = 0.0  # assumed
     retention_exponent: float = 0.005  # assumed
     retention_sigma: float = 0.3  # assumed
     retention_start: Second = 1.0  # assumed
@@ -168,6 +172,7 @@ class Perovskite:
             window=self.relax_window,
             knee=self.relax_knee,
             power=self.relax_power,
+            most=self.relax_most,
         )
 
     def build(self, shape: tuple[int, int], rng: np.random.Generator) -> PerovskiteCells:

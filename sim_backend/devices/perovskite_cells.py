@@ -199,8 +199,8 @@ class PerovskiteCells:
         elapsed = np.maximum(times - self._written.take(flat), 0.0)
         kept = (1.0 + elapsed / m.retention_start) ** -self._exponent.take(flat)
         ohmic = self._off.take(flat) + self._base.take(flat) * kept * self._span.take(flat)
-        slopes = self._relax.reshape(self._relaxation.windows, -1).take(flat, axis=1)
-        return ohmic * np.exp(self._relaxation.shift(slopes, elapsed))
+        slopes = self._relax.reshape(self._relaxation.windows, -1)
+        return ohmic * np.exp(self._relaxation.shift(slopes, elapsed, flat))
 
     def _state(self, flat: Indices, times: Array) -> Array:
         """Return the states from which a write at these times starts."""
@@ -219,7 +219,7 @@ class PerovskiteCells:
         before = np.where(writes, self._state(flat, starts), base[flat])
         after = self._moved(before, doses)
         ohmic = self._off.take(flat) + after * self._span.take(flat)
-        fresh = drawn * self._relaxation.share(ohmic)
+        fresh = self._relaxation.slopes(drawn, ohmic)
         base[flat] = after
         for own, new in zip(relax, fresh, strict=True):
             own[flat] = np.where(writes, new, own[flat])
