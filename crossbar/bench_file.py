@@ -17,8 +17,8 @@ from crossbar.tables import build
 BENCHES: Mapping[str, str] = MappingProxyType(
     {
         "sim": "perovskite-nanowire array of 10x10, simulated, with the faults of a real one",
-        "sim-rram": "an array that relaxes and reads as 2,800 measured writes to oxide cells did",
         "ideal": "the same without any fault: linear, exact, noiseless",
+        "sim-rram": "an array that relaxes and reads as 2,800 measured writes to oxide cells did",
         "virtual": "the same array behind our drivers and virtual instruments (virtual-parallel)",
         "virtual-parallel": "a DAC on every word line, an amplifier on every bit line, 8:1 muxes",
         "virtual-switched": "one cell at a time through changeover switches, unselected on rails",
