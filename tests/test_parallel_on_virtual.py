@@ -10,6 +10,7 @@ from crossbar.backend import Array, Cells, ClosedError
 from crossbar.crossbar import Crossbar
 from crossbar.guard import Guarded
 from crossbar.programming import IsppSettings, WriteVerify
+from crossbar.programming.metrics import NOTHING
 from instruments.backend import HardwareBackend
 from instruments.frame_runner import UPLOADS
 from sim_backend.settings import SimulationSettings
@@ -184,7 +185,8 @@ def test_a_program_reaches_its_targets_within_the_band(virtual: Virtual) -> None
     tolerance = 2e-6
     guarded = Guarded(virtual.backend, virtual.backend.limits)
     cell = WriteVerify(read_voltage=0.3, tolerance=tolerance, reread_delay=0.1)
-    crossbar = Crossbar(guarded, cell, IsppSettings(set_stop=4.5, width=1e-4))
+    pulses = IsppSettings(set_stop=4.5, width=1e-4)
+    crossbar = Crossbar(guarded, cell, pulses, metrics=NOTHING)
     targets = np.full((10, 10), np.nan)
     targets[2:5, 3:6] = np.linspace(1e-5, 5e-5, 9).reshape(3, 3)
     report = crossbar.program_conductances(targets)

@@ -16,9 +16,7 @@ from crossbar.cli.run_facts import bench_text, facts_table, run_facts, took, wal
 from crossbar.export import export_csv, export_h5
 from crossbar.store import RunRecord, Store
 
-app = typer.Typer(
-    help="List, show, draw and export runs.", no_args_is_help=True
-)
+app = typer.Typer(help="List, show, draw and export runs.", no_args_is_help=True)
 
 RunName = Annotated[str, typer.Argument(metavar="RUN", help="Number of a run, or 'last'.")]
 
