@@ -11,8 +11,9 @@ from instruments.frames import BITS, BOTH, CELLS, TICK, WORD_CELLS, WORDS, Layou
 
 SHORTEST: Second = 1e-5
 """Shortest pulse: about what the DAC's output takes to settle.  # assumed"""
-WIDTH_TOLERANCE = 1e-3
-"""Part by which a width may differ from the one asked for."""
+CLOSE, WIDTH_TOLERANCE = 1e-3, 1e-2
+"""Part by which a width may differ from the one asked for: where it can, as from 30 us on, and at
+the most. What a pulse does to a cell varies by tens of percent from cycle to cycle."""
 SETUP = (WORDS, BITS, WORDS, BITS, BOTH)
 """Whom the words before a pulse are for; the last begins it."""
 
@@ -113,12 +114,14 @@ def cost(layout: Layout, vectors: int, pace: Pace) -> Second:
 
 
 def _timed(width: Second, pulses: int, pace: Pace, *, verify: bool) -> Layout:
-    """Return the cheapest layout whose pulse is exact, or within the tolerance if none is."""
+    """Return the cheapest layout whose pulse is exact, or close; the nearest if none is close."""
     found = list(_candidates(width, pulses, pace, verify))
-    within = [la for la in found if abs(la.width - width) <= WIDTH_TOLERANCE * width]
-    exact = [la for la in within if abs(la.width - width) <= 1e-9 * width]
-    if exact or within:
-        return min(exact or within, key=lambda layout: cost(layout, pulses, pace))
+    for part in (1e-9, CLOSE):
+        if within := [la for la in found if abs(la.width - width) <= part * width]:
+            return min(within, key=lambda layout: cost(layout, pulses, pace))
+    nearest = min(found, key=lambda layout: abs(layout.width - width), default=None)
+    if nearest is not None and abs(nearest.width - width) <= WIDTH_TOLERANCE * width:
+        return nearest
     raise LimitError(_refusal(width, [layout.width for layout in found], verify))
 
 

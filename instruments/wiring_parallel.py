@@ -139,7 +139,7 @@ class ParallelWiring:
         Raises
         ------
         LimitError
-            If a width cannot be timed to 0.1 %, or is too short for the DAC.
+            If a width is too short for the DAC, or cannot be timed to 1 %.
         """
         runs = list(equal_runs(widths)) if len(cells) else []
         # All layouts before the first pulse: what is refused has to be refused before it.

@@ -83,5 +83,12 @@ def test_what_makes_no_sense_is_refused(given: dict[str, object], message: str) 
         CompareSettings(**given)  # type: ignore[arg-type]
 
 
-def test_the_default_compares_every_policy_that_needs_no_file() -> None:
-    assert set(CompareSettings().names) == set(POLICIES) - {"one-shot"}
+def test_the_default_compares_every_policy() -> None:
+    assert CompareSettings().names == tuple(POLICIES)
+
+
+def test_widths_are_those_that_the_bench_allows_and_that_is_said(tmp_path: Path) -> None:
+    settings = CompareSettings(policies="secant", repeats=1, tolerance=4e-6)
+    results = acquire(tmp_path, "compare-programming", settings, "virtual")
+    assert summarise(results)["widths_adapted"] == ["secant"]
+    assert drawn(tmp_path, "compare-programming", settings, results)

@@ -161,13 +161,22 @@ def test_pulses_come_in_order_with_their_own_widths_and_reads(
         assert across[word, bit] == pytest.approx(voltages[k], abs=2e-4)
 
 
-@pytest.mark.parametrize("width", [5e-6, 1.07e-5])
+@pytest.mark.parametrize("width", [5e-6, 9.9e-6])
 def test_a_width_that_is_not_possible_is_refused_before_the_first_pulse(
     fake: FakeParallel, wiring: ParallelWiring, width: float
 ) -> None:
     with pytest.raises(LimitError, match="width"):
         wiring.pulse(Cells.of([(0, 0), (1, 1)]), np.full(2, 2.0), np.array([1e-4, width]), 0.3)
     assert fake.calls == []
+
+
+@pytest.mark.parametrize("width", [1.07e-5, 1.95673e-5, 3.5457e-5])
+def test_any_width_from_ten_microseconds_on_is_made_to_a_percent(
+    fake: FakeParallel, wiring: ParallelWiring, width: float
+) -> None:
+    wiring.pulse(Cells.of([(0, 0)]), np.array([2.0]), np.array([width]), 0.3)
+    (duration, *_), *_ = [held for held in fake.held if max(abs(held[1])) > 1.2]
+    assert duration == pytest.approx(width, rel=1e-2)
 
 
 def test_no_cells_no_calls(fake: FakeParallel, wiring: ParallelWiring) -> None:

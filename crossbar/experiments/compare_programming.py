@@ -7,10 +7,11 @@ the seed, and are the same for every policy.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
-from crossbar.backend import Array, DataError
+from crossbar.backend import Array, DataError, Limits
 from crossbar.bench import Bench
 from crossbar.crossbar import Crossbar
 from crossbar.experiments.bounds import at_least, one_of, option, positive
@@ -40,7 +41,7 @@ class CompareSettings:
     """
 
     policies: str = field(
-        default="fixed,ispp,width,coarse-fine,log-step,pi,secant,model",
+        default=",".join(POLICIES),
         metadata={"help": f"Which, separated by commas: {', '.join(POLICIES)}."},
     )
     repeats: int = field(default=3, metadata={"help": "Programmings of the array per policy."})
@@ -133,14 +134,22 @@ def run(
         If a policy's pulses are outside the bench's limits; nothing was driven then.
     """
     cell = settings.cell(bench.programming.cell)
-    policies = {name: _pulses(name, bench.programming.pulses) for name in settings.names}
+    limits, own = bench.backend.limits, bench.programming.pulses
+    stated = {name: _pulses(name, own) for name in settings.names}
+    policies = {name: within(pulses, limits) for name, pulses in stated.items()}
+    adapted = [name for name in settings.names if policies[name] != stated[name]]
     crossbars = {
         name: Crossbar(bench.backend, cell, pulses, metrics=Metrics(REREADS, multiplies=0))
         for name, pulses in policies.items()
     }
     window = cell.window
     record.result(
-        "asked", {"window": np.array([window.low, window.high]), "tolerance": cell.tolerance}
+        "asked",
+        {
+            "window": np.array([window.low, window.high]),
+            "tolerance": cell.tolerance,
+            "adapted": np.array(adapted, dtype=np.str_),
+        },
     )
     done, total = 0, settings.repeats * len(crossbars)
     for repeat, targets in enumerate(_targets(settings, cell, bench.backend.shape, seed)):
@@ -157,6 +166,16 @@ def _pulses(name: str, given: Pulses) -> Pulses:
     """Return a policy's settings: the bench's own if they are of this policy, or the defaults."""
     kind = POLICIES[name]
     return given if isinstance(given, kind) else kind()
+
+
+def within(pulses: Pulses, limits: Limits) -> Pulses:
+    """Return a policy's settings with its shortest and longest pulse inside a bench's limits."""
+    ends: dict[str, Any] = {
+        name: min(max(getattr(pulses, name), limits.width_min), limits.width_max)
+        for name in ("width_min", "width_max")
+        if hasattr(pulses, name)
+    }
+    return replace(pulses, **ends) if ends else pulses  # type: ignore[type-var]
 
 
 def _targets(

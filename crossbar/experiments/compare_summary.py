@@ -34,11 +34,12 @@ def summarise(results: Results) -> dict[str, Any]:
     cells; spreads are standard deviations over programmings.
     """
     if not measured(results):
-        return {"policies": [], "window_S": [], "tolerance_S": None}
+        return {"policies": [], "window_S": [], "tolerance_S": None, "widths_adapted": []}
     window = results["asked"]["window"]
     return {
         "window_S": window.tolist(),
         "tolerance_S": float(results["asked"]["tolerance"]),
+        "widths_adapted": results["asked"]["adapted"].tolist(),
         "policies": [
             {"policy": name} | _figures(reports, results["asked"])
             for name, reports in programmings(results).items()

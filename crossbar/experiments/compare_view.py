@@ -41,6 +41,8 @@ def tables(run: RunRecord, summary: dict[str, Any]) -> list[RenderableType]:
         f"10 s; error: rms after 10 s, µS, in a window of {MICRO * low:g} to {MICRO * high:g} µS; "
         "energy and bench time per cell; stuck cells left out"
     )
+    if names := summary["widths_adapted"]:
+        note += f"\nshortest or longest pulse as this bench allows: {', '.join(names)}"
     return [table, Text(f"{note}\n{provenance_note(run)}")]
 
 
