@@ -126,7 +126,7 @@ def test_a_compliance_that_cannot_be_seen_is_refused(
 
 def test_a_refusal_leaves_the_bench_open(backend: HardwareBackend) -> None:
     with pytest.raises(LimitError):
-        backend.pulse(Cells.of([(1, 1)]), np.array([1.0]), np.array([1.07e-5]), 0.1)
+        backend.pulse(Cells.of([(1, 1)]), np.array([1.0]), np.array([5e-6]), 0.1)
     assert backend.read(Cells.of([(1, 1)]), 0.1).current.shape == (1,)
 
 
