@@ -44,6 +44,12 @@ bench: setup
 	$(BIN)/python benchmarks/journal.py
 	$(BIN)/python benchmarks/bench_calls.py
 	$(BIN)/python benchmarks/bench_agreement.py
+	$(BIN)/python benchmarks/bench_coverage.py
+	$(BIN)/python benchmarks/bench_devices.py
+	$(BIN)/python benchmarks/bench_memsim.py
+	$(BIN)/python benchmarks/programming.py
+	$(BIN)/python benchmarks/one_shot.py
+	$(BIN)/python benchmarks/throughput.py
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -9,8 +9,18 @@ from matplotlib.figure import Figure
 
 from crossbar.figures.style import INK, QUIET, styled
 
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#222222", "#8a8a8a")
-MARKS = "osD^vPX*h"
+COLOURS = (
+    "#0072b2",
+    "#d55e00",
+    "#009e73",
+    "#cc79a7",
+    "#e69f00",
+    "#56b4e9",
+    "#222222",
+    "#8a8a8a",
+    "#8c510a",
+)
+MARKS = "osD^vPX*<"
 MICRO = 1e6
 
 
