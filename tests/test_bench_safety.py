@@ -49,7 +49,7 @@ def opened(wiring: str) -> Iterator[VirtualBench]:
 
 
 def play(wiring: str, bench: VirtualBench) -> None:
-    """Open, pulse, read, multiply, sweep, close."""
+    """Open, pulse, read, multiply, sweep, play a waveform where there is a generator, close."""
     drivers = hardware_settings(load(f"lab-{wiring}"))
     cells = Cells.of([(1, 2), (3, 4)])
     with HardwareBackend(drivers, timer=bench.clock) as backend:
@@ -57,6 +57,9 @@ def play(wiring: str, bench: VirtualBench) -> None:
         backend.read(cells, 0.3)
         backend.drive(np.full((1, 10), 0.2))
         backend.sweep((0, 0), np.array([0.1, 0.2]), 1e-4, 1e-3)
+        if wiring != "parallel":
+            triangle = np.concatenate([np.linspace(0, 2, 30), np.linspace(2, 0, 30)])
+            backend.trace((2, 2), triangle, 1e-4, 1e-4)
 
 
 def driven(bench: VirtualBench) -> dict[str, object]:
