@@ -5,6 +5,7 @@ import pytest
 
 from crossbar.backend import Array, BenchError, Cells
 from crossbar.programming import CoarseFineSettings, ModelSettings, Pulses, Status, WriteVerify
+from crossbar.programming.policy import Learning, PartOf
 from crossbar.programming.write_verify import write_verify
 from policy_runs import ObedientBench
 
@@ -199,3 +200,34 @@ def test_impossible_tables_are_refused() -> None:
         replace(COARSE, levels=1)
     with pytest.raises(BenchError, match=r"set_top.*above set_stop"):
         replace(COARSE, set_stop=2.5)
+
+
+def test_a_cell_that_was_written_before_is_known_when_it_is_written_again() -> None:
+    whole = ModelSettings().policy(10)
+    assert isinstance(whole, Learning)
+    some, target = np.arange(3), np.full(3, 4e-5)
+    now = np.full(3, 1e-5)
+    first = PartOf(whole, np.array([2, 5, 7]))
+    volts, _ = first.next(some, now, target)
+    # Each pulse did three times what it was to do: the next ones have to be gentler.
+    first.next(some, np.full(3, 9e-5), target)
+    again = PartOf(whole, np.array([5]))
+    later, _ = again.next(np.array([0]), now[:1], target[:1])
+    fresh, _ = ModelSettings().policy(1).next(np.array([0]), now[:1], target[:1])
+    assert fresh[0] == pytest.approx(volts[1])
+    assert later[0] < fresh[0] - 0.02
+
+
+def test_what_happened_between_two_programmings_teaches_nothing() -> None:
+    target = np.full(1, 4e-5)
+
+    def second_pulse(drifted: float) -> float:
+        whole = ModelSettings().policy(1)
+        PartOf(whole, np.array([0])).next(np.array([0]), np.full(1, 1e-5), target)
+        PartOf(whole, np.array([0]))  # taken up again, from wherever the cell has gone
+        volts, _ = PartOf(whole, np.array([0])).next(np.array([0]), np.full(1, drifted), target)
+        return float(volts[0])
+
+    assert second_pulse(1e-5) == second_pulse(1e-5)
+    plain, _ = ModelSettings().policy(1).next(np.array([0]), np.full(1, 2e-5), target)
+    assert second_pulse(2e-5) == pytest.approx(float(plain[0]))

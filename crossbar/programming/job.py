@@ -8,7 +8,7 @@ from crossbar.backend import Array, Backend, Cells, Indices, Mask, Second
 from crossbar.programming.disturb import Disturb, Look, change
 from crossbar.programming.metrics import NOTHING, Metrics, MultiplyError, Reread, multiply_error
 from crossbar.programming.order import ORDERS
-from crossbar.programming.policy import Pulses
+from crossbar.programming.policy import Learning, PartOf, Pulses
 from crossbar.programming.report import CellReport, Status, joined
 from crossbar.programming.write_verify import Progress, WriteVerify, write_verify
 
@@ -62,6 +62,8 @@ class Job:
         self.energy, self.elapsed = np.zeros(shape), np.zeros(shape)
         self._everyone = np.ones(shape, dtype=np.bool_)
         self._multiplied = float("nan")
+        whole = pulses.policy(backend.shape[0] * backend.shape[1])
+        self._learning = whole if isinstance(whole, Learning) else None
         # The array as it was seen last, if no cell was pulsed and nothing waited for since.
         self._seen: Look | None = None
         self.start_again()
@@ -155,6 +157,9 @@ class Job:
             if self._progress is not None:
                 self._progress(begun + done, of)
 
+        policy = None
+        if self._learning is not None:
+            policy = PartOf(self._learning, cells.word * self._backend.shape[1] + cells.bit)
         return write_verify(
             self._backend,
             cells,
@@ -163,6 +168,7 @@ class Job:
             self._write_pulses,
             self._offset,
             progress,
+            policy,
         )
 
     def _add(self, report: CellReport) -> None:

@@ -187,6 +187,11 @@ class Model:
         self._dose[index] = np.exp(intercept + slope * self._volts[index])
         return np.where(up == 1, amplitude, -amplitude), np.full(len(index), s.width)
 
+    def begin(self, index: Indices) -> None:
+        """Take cells up again; what they did since their last pulse says nothing of it."""
+        self._up[index] = -1
+        self._still[index] = 0
+
     def _learn(self, index: Indices, conductance: Array) -> None:
         """Compare what the last pulse of each cell did with what it was to do."""
         s, up, end = self._settings, self._up[index], self._end[index]

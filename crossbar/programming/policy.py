@@ -1,6 +1,6 @@
 """What a write policy is: given cells off their targets, which pulse next."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from crossbar.backend import Array, Indices, LimitError, Limits, Mask, Second, Volt
 
@@ -30,6 +30,40 @@ class Policy(Protocol):
     def exhausted(self, index: Indices) -> Mask:
         """Return True for cells whose last pulse was the strongest this policy has."""
         ...
+
+
+@runtime_checkable
+class Learning(Policy, Protocol):
+    """A policy whose knowledge of a cell is worth keeping when the cell is written again."""
+
+    def begin(self, index: Indices) -> None:
+        """Take cells up again: what they did since their last pulse was no pulse's doing."""
+        ...
+
+
+class PartOf:
+    """A policy that knows more cells, asked about some of them; see `Policy`.
+
+    Parameters
+    ----------
+    whole
+        Knows all of them.
+    places
+        Which of them are meant here, in order, shape ``(n,)``.
+    """
+
+    def __init__(self, whole: Learning, places: Indices) -> None:
+        self._whole = whole
+        self._places = places
+        whole.begin(places)
+
+    def next(self, index: Indices, conductance: Array, target: Array) -> tuple[Array, Array]:
+        """Return amplitude (V) and width (s) of the next pulse."""
+        return self._whole.next(self._places[index], conductance, target)
+
+    def exhausted(self, index: Indices) -> Mask:
+        """Return True for cells whose last pulse was the strongest."""
+        return self._whole.exhausted(self._places[index])
 
 
 class Pulses(Protocol):

@@ -47,6 +47,7 @@ def write_verify(
     pulses: Pulses,
     offset: Array,
     progress: Progress | None = None,
+    policy: Policy | None = None,
 ) -> CellReport:
     """Bring cells to target conductances and return what became of each.
 
@@ -66,6 +67,8 @@ def write_verify(
         Current that each bit line reads at 0 V, A, shape ``(n_bit_lines,)``; subtracted from reads.
     progress
         Called after each round.
+    policy
+        For these cells, instead of a new one: it may know them already.
 
     Raises
     ------
@@ -82,7 +85,7 @@ def write_verify(
     before, inside = verify.confirmed(everyone, before)
     state = CellStates(cells, targets, settings, before, inside, clipped)
     verify.share(everyone, start)
-    policy = pulses.policy(n)
+    policy = pulses.policy(n) if policy is None else policy
     while (active := state.active()).size:
         began = backend.now
         voltages, widths = _chosen(state, active, targets, policy, pulses)
