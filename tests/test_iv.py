@@ -21,6 +21,7 @@ from crossbar.experiments.iv import APPROACH, IvSettings, approach, pieces, stai
 from crossbar.experiments.iv_summary import summarise, swept_cells
 from crossbar.store import Arrays
 from instruments.staircase import Measured, held_below
+from rehearsals import keithley, rehearsal
 from sim_backend import SimulatedBackend
 from sim_backend.devices.perovskite import Perovskite
 from sim_backend.settings import SimulationSettings
@@ -303,3 +304,19 @@ def test_the_table_of_a_triangle_claims_no_compliance(
     said = " ".join(capsys.readouterr().out.split())
     assert "triangle" in said
     assert "a waveform has no compliance" in said
+
+
+@pytest.mark.parametrize(("model", "limit"), [("2400", 50e-6), ("6487", 25e-6)])
+def test_a_source_meter_sweeps_with_its_own_compliance(
+    model: str, limit: float, tmp_path: Path
+) -> None:
+    bench = rehearsal(tmp_path, *keithley(model, reads=False))
+    settings = IvSettings(
+        cell="3,4", vmax=4.0, vmin=-3.0, step=0.2, cycles=2, compliance=50e-6, dwell=1e-3
+    )
+    results = acquire(tmp_path, "iv", settings, bench)
+    parts = [piece for name, piece in results.items() if name.startswith("sweep/")]
+    current, flags = (np.concatenate([p[k] for p in parts]) for k in ("current", "flags"))
+    assert np.nanmax(np.abs(current)) <= 1.03 * limit
+    assert np.nanmax(np.abs(current)) >= 0.9 * limit
+    assert (flags & Flag.COMPLIANCE).any()

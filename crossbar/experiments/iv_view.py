@@ -35,7 +35,7 @@ def tables(run: RunRecord, summary: dict[str, Any]) -> list[RenderableType]:
     """Return the figures of every cell as a table of at most 80 columns."""
     s: Mapping[str, Any] = run.settings
     at, compliance = summary["read_voltage_V"], f"{MICRO * s['compliance']:g} µA"
-    limited = f"limited: points at the compliance, {compliance}"
+    limited = f"limited: points at the compliance, {compliance} or what the source has next below"
     if s["drive"] == "triangle":
         limited = f"limited: none, a waveform has no compliance; {compliance} were expected"
     shown = table(
