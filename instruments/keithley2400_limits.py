@@ -6,7 +6,8 @@ Numbers in parentheses are pages of the user manual, 2400S-900-01.
 from collections.abc import Callable, Sequence
 
 from crossbar.backend import Ampere, LimitError, Limits, Second, Volt
-from instruments.source_meter import CYCLES_PER_READING, MAINS, check_compliance, check_voltage
+from instruments.source_meter import CYCLES_PER_READING, MAINS, check_compliance
+from instruments.source_rules import SourceRules, smallest_span
 from instruments.wire_guard import Rule, as_number, is_on
 
 RANGES: tuple[Volt, ...] = (0.2, 2.0, 20.0, 200.0)
@@ -33,8 +34,7 @@ class Rules:
 
     def __init__(self, limits: Limits, on: Callable[[], bool], reset: Callable[[], None]) -> None:
         self._limits = limits
-        self._on = on
-        self._told_of_reset = reset
+        self._shared = SourceRules(limits, on, reset)
 
     def table(self) -> dict[str, Rule]:
         """Return the rules by header, as `WireGuard` takes them."""
@@ -44,28 +44,25 @@ class Rules:
         )
         levels = ("", ":TRIG", ":STAR", ":STOP")
         return {
-            **dict.fromkeys(refused, self._refuse),
-            **{f"SOUR:VOLT{level}": self._check_level for level in levels},
+            **dict.fromkeys(refused, self._shared.refuse),
+            **{f"SOUR:VOLT{level}": self._shared.level for level in levels},
             "SOUR:LIST:VOLT": self._check_levels,
             "SOUR:LIST:VOLT:APP": self._check_levels,
             "SOUR:FUNC": self._check_function,
             "SOUR:FUNC:MODE": self._check_function,
-            "SOUR:VOLT:RANG": self._check_range,
+            "SOUR:VOLT:RANG": self._shared.span,
             "SOUR:CLE:AUTO": self._check_automatic,
             "CURR:PROT": self._check_limit,
-            "CURR:RANG": self._check_range,
+            "CURR:RANG": self._shared.span,
             "RES:MODE": self._check_ohms,
-            "OUTP": self._check_on,
-            "OUTP:STAT": self._check_on,
-            "*RST": self._reset,
+            "OUTP": self._shared.output,
+            "OUTP:STAT": self._shared.output,
+            "*RST": self._shared.reset,
         }
-
-    def _check_level(self, given: Sequence[str]) -> None:
-        check_voltage(as_number(given), self._limits)
 
     def _check_levels(self, given: Sequence[str]) -> None:
         for text in given:
-            self._check_level([text])
+            self._shared.level([text])
 
     def _check_limit(self, given: Sequence[str]) -> None:
         check_compliance(abs(as_number(given)), self._limits)
@@ -74,10 +71,6 @@ class Rules:
         if [text.upper()[:4] for text in given] != ["VOLT"]:
             raise LimitError("this bench sources voltage only")
 
-    def _check_range(self, given: Sequence[str]) -> None:
-        if self._on():
-            raise LimitError("another range may bring another limit; not while the output is on")
-
     def _check_automatic(self, given: Sequence[str]) -> None:
         if is_on(given):
             raise LimitError("with automatic output-off, each reading switches the output on")
@@ -85,16 +78,6 @@ class Rules:
     def _check_ohms(self, given: Sequence[str]) -> None:
         if [text.upper()[:3] for text in given] != ["MAN"]:
             raise LimitError("automatic ohms choose a current of their own")
-
-    def _check_on(self, given: Sequence[str]) -> None:
-        if is_on(given) and not self._on():
-            raise LimitError("the output goes on by `energised` only")
-
-    def _refuse(self, given: Sequence[str]) -> None:
-        raise LimitError("what this would set is not known here, or outside what this bench does")
-
-    def _reset(self, given: Sequence[str]) -> None:
-        self._told_of_reset()
 
 
 def voltage_range(voltage: Volt) -> Volt:
@@ -105,10 +88,7 @@ def voltage_range(voltage: Volt) -> Volt:
     LimitError
         If none does.
     """
-    for span in RANGES:
-        if abs(voltage) <= span:
-            return span
-    raise LimitError(f"{voltage} V is outside ±{RANGES[-1]} V, the largest range of a 2400")
+    return smallest_span(voltage, RANGES, "2400")
 
 
 def check_power(voltage: Volt, compliance: Ampere) -> None:

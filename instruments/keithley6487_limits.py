@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from crossbar.backend import Ampere, LimitError, Limits, Second, Volt
-from instruments.source_meter import CYCLES_PER_READING, MAINS, check_compliance, check_voltage
-from instruments.wire_guard import Rule, as_number, is_on
+from instruments.source_meter import CYCLES_PER_READING, MAINS, check_compliance
+from instruments.source_rules import SourceRules, smallest_span
+from instruments.wire_guard import Rule, as_number
 
 RANGES: tuple[Volt, ...] = (10.0, 50.0, 500.0)
 LIMITS: tuple[Ampere, ...] = (25e-6, 250e-6, 2.5e-3, 25e-3)
@@ -33,46 +34,28 @@ class Rules:
 
     def __init__(self, limits: Limits, on: Callable[[], bool], reset: Callable[[], None]) -> None:
         self._limits = limits
-        self._on = on
-        self._told_of_reset = reset
+        self._shared = SourceRules(limits, on, reset)
 
     def table(self) -> dict[str, Rule]:
         """Return the rules by header, as `WireGuard` takes them."""
         return {
-            "SOUR:VOLT": self._check_level,
-            "SOUR:VOLT:SWE:STAR": self._check_level,
-            "SOUR:VOLT:SWE:STOP": self._check_level,
+            "SOUR:VOLT": self._shared.level,
+            "SOUR:VOLT:SWE:STAR": self._shared.level,
+            "SOUR:VOLT:SWE:STOP": self._shared.level,
             "SOUR:VOLT:ILIM": self._check_limit,
-            "SOUR:VOLT:RANG": self._check_range,
-            "SOUR:VOLT:STAT": self._check_on,
-            "SOUR:VOLT:SWE:INIT": self._check_on,
-            "*RST": self._reset,
-            "*RCL": self._refuse,
-            "SYST:PRES": self._refuse,
+            "SOUR:VOLT:RANG": self._shared.span,
+            "SOUR:VOLT:STAT": self._shared.output,
+            "SOUR:VOLT:SWE:INIT": self._shared.output,
+            "*RST": self._shared.reset,
+            "*RCL": self._shared.refuse,
+            "SYST:PRES": self._shared.refuse,
         }
-
-    def _check_level(self, given: Sequence[str]) -> None:
-        check_voltage(as_number(given), self._limits)
 
     def _check_limit(self, given: Sequence[str]) -> None:
         limit = as_number(given)
         check_compliance(limit, self._limits)
         if not np.isclose(limit, LIMITS, rtol=1e-6, atol=0).any():
             raise LimitError(f"{limit} A would snap to another limit, which may be above it")
-
-    def _check_range(self, given: Sequence[str]) -> None:
-        if self._on():
-            raise LimitError("another range brings another limit; not while the output is on")
-
-    def _check_on(self, given: Sequence[str]) -> None:
-        if is_on(given) and not self._on():
-            raise LimitError("the output goes on by `energised` only")
-
-    def _refuse(self, given: Sequence[str]) -> None:
-        raise LimitError("what this would set is not known here")
-
-    def _reset(self, given: Sequence[str]) -> None:
-        self._told_of_reset()
 
 
 def voltage_range(voltage: Volt) -> Volt:
@@ -83,10 +66,7 @@ def voltage_range(voltage: Volt) -> Volt:
     LimitError
         If none does.
     """
-    for span in RANGES:
-        if abs(voltage) <= span:
-            return span
-    raise LimitError(f"{voltage} V is outside ±{RANGES[-1]} V, the largest range of a 6487")
+    return smallest_span(voltage, RANGES, "6487")
 
 
 def limit_below(compliance: Ampere, span: Volt) -> Ampere:

@@ -60,10 +60,14 @@ class Bench:
     def driver(self, **settings: Any) -> AnalogDiscovery:
         return AnalogDiscovery(timer=self.clock, **settings)
 
+    def driven(self) -> Stimulus:
+        """What it drives from now on."""
+        now = self.clock.now
+        return self.device.stimulus(now, now + 1.0)
+
     def off(self) -> bool:
         """Whether every output is off from now on."""
-        now = self.clock.now
-        stimulus = self.device.stimulus(now, now + 1.0)
+        stimulus = self.driven()
         return (
             not any(np.any(waveform.value) for waveform in stimulus.waveforms)
             and not np.any(stimulus.pins.value)
@@ -87,6 +91,18 @@ def test_three_lines_measure_what_is_driven(bench: Bench) -> None:
         assert ad2.measure(0) == pytest.approx(0.1, abs=1e-3)
         ad2.quiet(1)
         assert ad2.measure(1) == pytest.approx(0.0, abs=1e-3)
+    assert bench.off()
+
+
+def test_supplies_go_off_alone_and_on_again(bench: Bench) -> None:
+    with bench.driver() as ad2:
+        for voltages in ((5.0, -5.0), (3.3, -1.0)):
+            ad2.level(0, 0.1)
+            ad2.supplies(*voltages)
+            assert bench.driven().supplies == voltages
+            ad2.supplies_off()
+            assert bench.driven().supplies == (0.0, 0.0)
+            assert np.any(bench.driven().waveforms[0].value)
     assert bench.off()
 
 

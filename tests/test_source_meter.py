@@ -261,6 +261,22 @@ def test_a_reset_at_the_front_stops_the_run_and_leaves_it_off(desk: Desk) -> Non
     assert not desk.virtual.on
 
 
+def test_a_reset_through_the_driver_takes_the_configuration_along(desk: Desk) -> None:
+    desk.meter.configure(1.0, 1e-3)
+    desk.meter.write("*CLS;*RST")
+    with pytest.raises(InstrumentError, match="not configured"), desk.meter.energised():
+        pass
+    desk.meter.configure(1.0, 1e-3)
+    with desk.meter.energised():
+        desk.meter.write("*rst")
+        before = len(desk.wire.messages)
+        for late in (lambda: desk.meter.source(1.0), desk.meter.measure):
+            with pytest.raises(InstrumentError, match="not configured"):
+                late()
+        assert len(desk.wire.messages) == before
+    assert not desk.virtual.on
+
+
 def test_a_measurement_is_ohms_law(desk: Desk) -> None:
     desk.meter.configure(1.0, 1e-3)
     with desk.meter.energised():
