@@ -83,10 +83,10 @@ def noisy_sets(
     chosen = noisy_parameters(model, perturb_bias=noise.perturb_bias)
     at = _settings_of(noise, list(sites(model)))
     total = sum(parameter.numel() for parameter in chosen.values())
-    numbers, start, sets = law.draw((draws, total), generator), 0, {}
+    numbers, start, sets = law.draw((draws, noise.copies, total), generator), 0, {}
     for name, parameter in chosen.items():
-        own = numbers[:, start : start + parameter.numel()]
-        factors = law.at(own, at[site_of(name)]).to(parameter)
+        own = numbers[..., start : start + parameter.numel()]
+        factors = law.at(own, at[site_of(name)]).mean(1).to(parameter)
         sets[name] = parameter * factors.reshape(-1, *parameter.shape)
         start += parameter.numel()
     return sets
