@@ -15,6 +15,7 @@ from crossbar.backend import (
     Flags,
     LimitError,
     Second,
+    Volt,
 )
 from crossbar.calibration import Calibration, fit_calibration, measure_offset
 from crossbar.mapping import MAPPINGS, Placed, solve_targets, weights
@@ -98,18 +99,29 @@ class Crossbar:
         """Let bench time pass with every line at 0 V."""
         self.backend.wait(duration)
 
-    def read(self, repeats: int = 4) -> Conductances:
+    def read(self, repeats: int = 4, voltage: Volt | None = None) -> Conductances:
         """Return the conductance of every cell, read this many times.
+
+        Parameters
+        ----------
+        repeats
+            Reads averaged.
+        voltage
+            V; the read voltage if None. A cell that is not ohmic has another conductance at each.
 
         Raises
         ------
         DataError
             If it is not to be read at all.
+        LimitError
+            If the voltage is 0 V, or outside the bench's limits.
         """
         if repeats < 1:
             raise DataError(f"repeats = {repeats}: a read takes at least one")
         cells = Cells.all(self.backend.shape)
-        voltage = self.settings.read_voltage
+        voltage = self.settings.read_voltage if voltage is None else voltage
+        if voltage == 0:
+            raise LimitError("a read at 0 V has no current to tell a conductance by")
         readings = [self.backend.read(cells, voltage) for _ in range(repeats)]
         values = np.array([(r.current - self.offset[cells.bit]) / voltage for r in readings])
         error = np.std(values, axis=0, ddof=1) / np.sqrt(repeats) if repeats > 1 else np.nan
@@ -310,6 +322,16 @@ class Crossbar:
             flags=flags.reshape(shape),
         )
 
+    def voltages(self, x: ArrayLike, layer: int = 0, *, input_range: float | None = None) -> Array:
+        """Return what `matmul` puts on the word lines, V, shape ``(..., n_word_lines)``.
+
+        Parameters and errors as in `matmul`; nothing is driven.
+        """
+        matrix, placed = self._layer(layer)
+        given = _checked_inputs(x, matrix.shape[0])
+        driven, _ = self._driven(given.reshape(-1, matrix.shape[0]), placed, input_range)
+        return driven.reshape(*given.shape[:-1], self.backend.shape[0])
+
     def calibrate(
         self, layer: int, inputs: ArrayLike, *, input_range: float | None = None
     ) -> Calibration:
@@ -348,20 +370,26 @@ class Crossbar:
         self, inputs: Array, placed: Placed, input_range: float | None
     ) -> tuple[Array, Flags]:
         """Return products before calibration, and their flags."""
+        voltages, full = self._driven(inputs, placed, input_range)
+        reading = self.backend.drive(voltages)
+        current = reading.current - self.offset
+        difference = current[:, placed.plus] - current[:, placed.minus]
+        flags = reading.flags[:, placed.plus] | reading.flags[:, placed.minus]
+        return difference * (full / (self.settings.read_voltage * placed.scale)), flags
+
+    def _driven(
+        self, inputs: Array, placed: Placed, input_range: float | None
+    ) -> tuple[Array, float]:
+        """Return word-line voltages, and the input that is driven at the read voltage."""
         largest = float(np.max(np.abs(inputs), initial=0.0))
         full = input_range if input_range is not None else (largest or 1.0)
         if not 0 < full < np.inf:
             raise LimitError(f"input_range {full} is not a positive finite number")
         if not largest <= full:
             raise LimitError(f"input {largest:.6g} is outside ±{full:.6g}, the range of this layer")
-        voltage = self.settings.read_voltage
         voltages = np.zeros((len(inputs), self.backend.shape[0]))
-        voltages[:, placed.words] = inputs * (voltage / full)
-        reading = self.backend.drive(voltages)
-        current = reading.current - self.offset
-        difference = current[:, placed.plus] - current[:, placed.minus]
-        flags = reading.flags[:, placed.plus] | reading.flags[:, placed.minus]
-        return difference * (full / (voltage * placed.scale)), flags
+        voltages[:, placed.words] = inputs * (self.settings.read_voltage / full)
+        return voltages, full
 
     def _layer(self, layer: int) -> tuple[Array, Placed]:
         if not 0 <= layer < len(self._matrices):
