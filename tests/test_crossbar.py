@@ -140,7 +140,7 @@ def test_what_does_not_fit_is_refused_and_the_old_program_stays() -> None:
     xbar = crossbar(bench)
     xbar.program(WEIGHTS)
     pulses = len(bench.pulsed)
-    with pytest.raises(CapacityError, match=r"5x4.*8 bit lines; this array has 6 and 6"):
+    with pytest.raises(CapacityError, match=r"5x4.*need 20 pairs.*6x6, has 18"):
         xbar.program(np.ones((5, 4)))
     assert len(bench.pulsed) == pulses
     assert xbar.matmul(np.zeros((1, 5))).values.shape == (1, 3)
@@ -185,7 +185,7 @@ def test_a_stuck_cell_that_no_partner_can_balance_moves_the_matrix_to_other_word
     bench.conductance[0, :] = 90e-6
     xbar = crossbar(bench)
     report = xbar.program(WEIGHTS)
-    assert 0 not in report.placed[0].words
+    assert 0 not in report.placed[0].blocks[0].words
     assert not report.shortfall[0].any()
     assert report.success_at_verify == 1.0
 
