@@ -46,7 +46,8 @@ class Experiment:
         A frozen dataclass with defaults; each field is an option, its ``metadata["help"]`` the
         option's help.
     run
-        ``run(settings, bench, record, seed, progress)``: fills the record.
+        ``run(settings, bench, record, seed, progress)``: fills the record. Without `bench`:
+        ``run(settings, record, seed, progress)``.
     summarise
         The figures of a record's results, as plain values.
     measured
@@ -60,6 +61,10 @@ class Experiment:
     write_csv
         ``write_csv(run, results, folder)``: writes files for other programs and returns their
         paths; None if an experiment has none but those of ``xbar runs export``.
+    bench
+        Whether it needs one; where it does not, nothing but software makes its numbers.
+    resumable
+        Whether it asks `crossbar.resumable.Record` for what an interrupted run had finished.
     """
 
     help: str
@@ -71,6 +76,8 @@ class Experiment:
     draw: Callable[[RunRecord, Results, Summary, Path], None]
     piece: str = "measurement"
     write_csv: Callable[[RunRecord, Results, Path], list[Path]] | None = None
+    bench: bool = True
+    resumable: bool = False
 
 
 EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
