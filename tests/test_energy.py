@@ -276,8 +276,8 @@ def test_an_unknown_objective_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_network_that_does_not_fit_is_refused_before_training(tmp_path: Path) -> None:
-    with pytest.raises(CapacityError, match="3x6 and 7x1"):
-        acquire(tmp_path, "energy", EnergySettings(hidden=6))
+    with pytest.raises(CapacityError, match="3x13 and 14x1"):
+        acquire(tmp_path, "energy", EnergySettings(hidden=13))
 
 
 def test_inputs_that_do_not_fit_a_network_are_refused(tmp_path: Path) -> None:

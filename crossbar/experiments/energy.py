@@ -18,12 +18,13 @@ from threadpoolctl import threadpool_limits
 
 from crossbar.backend import Array, DataError
 from crossbar.bench import Bench
+from crossbar.blocks import Placed
 from crossbar.crossbar import Crossbar
 from crossbar.energy.array import MeasuredLaw, dissipation
 from crossbar.energy.converters import ADCS, DACS, NONE
 from crossbar.experiments.bounds import at_least, one_of, option, positive
 from crossbar.experiments.moons import MoonsSettings, make_task
-from crossbar.mapping import MAPPINGS, Placed
+from crossbar.mapping import MAPPINGS
 from crossbar.matrices import read_matrix
 from crossbar.network import Labels, Network, check_inputs, load, with_bias
 from crossbar.offload import HardwareNetwork, offload
@@ -251,8 +252,8 @@ def _draw(
         voltages = crossbar.voltages(inputs, layer.index, input_range=layer.reach(inputs))
         arrays |= _layer(k, conductances[-1], voltages, law, placed)
         values, _ = layer.run(values)
-    multiplies = len(work.test) * len(hardware.layers)
-    arrays["bench_read_time"] = (crossbar.backend.now - began) / multiplies
+    drives = len(work.test) * sum(len(placed.blocks) for placed in hardware.report.placed)
+    arrays["bench_read_time"] = (crossbar.backend.now - began) / drives
     arrays["accuracy"] = _accuracy(values, work.labels)
     return {name: np.asarray(value) for name, value in arrays.items()}
 
@@ -261,17 +262,29 @@ def _layer(
     k: int, conductances: Array, voltages: Array, law: MeasuredLaw, placed: Placed
 ) -> dict[str, ArrayLike]:
     """Return the power of a layer's own devices and of the idle cells on its word lines."""
-    bits = np.union1d(placed.plus, placed.minus)
-    mine = np.zeros(conductances.shape, dtype=np.bool_)
-    mine[np.ix_(placed.words, bits)] = True
-    own = dissipation(np.where(mine, conductances, 0.0), voltages, law)
-    idle = dissipation(np.where(mine, 0.0, conductances), voltages, law)
+    cells = np.zeros(conductances.shape)
+    own, idle = np.zeros(voltages.shape[1]), np.zeros(voltages.shape[1])
+    words = bits = devices = 0
+    # Every block is a drive of its own, as long as the others.
+    for block, driven in zip(placed.blocks, voltages, strict=True):
+        mine = np.zeros(conductances.shape, dtype=np.bool_)
+        lines = np.union1d(block.plus, block.minus)
+        mine[np.ix_(block.words, lines)] = True
+        words, bits = words + len(block.words), bits + len(lines)
+        devices += len(block.words) * len(lines)
+        ours = dissipation(np.where(mine, conductances, 0.0), driven, law)
+        others = dissipation(np.where(mine, 0.0, conductances), driven, law)
+        cells += ours.cells + others.cells
+        own, idle = own + ours.inputs, idle + others.inputs
     return {
-        f"words_{k}": placed.words,
+        # Of all drives together: an input that drives twice is converted twice.
+        f"drives_{k}": len(placed.blocks),
+        f"words_{k}": words,
         f"bits_{k}": bits,
-        f"cells_{k}": own.cells + idle.cells,
-        f"own_{k}": own.inputs,
-        f"idle_{k}": idle.inputs,
+        f"devices_{k}": devices,
+        f"cells_{k}": cells,
+        f"own_{k}": own,
+        f"idle_{k}": idle,
     }
 
 

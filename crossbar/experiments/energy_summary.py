@@ -64,7 +64,7 @@ def summarise(results: Mapping[str, Arrays]) -> dict[str, Any]:
             "own": "cells of the layer's own matrix",
             "idle": "other cells on the word lines that the layer drives, their bit lines grounded",
             "power": "sum of |V| |f(V)| G over cells, mean over the test inputs; f from reads",
-            "read_time": "hypothetical; one read per layer and input",
+            "read_time": "hypothetical; one read per input and block of a layer's cells",
             "not_counted": "charging of lines, amplifiers, drivers, activations, memory",
         },
         "papers": papers,
@@ -76,15 +76,16 @@ def _layer(
 ) -> dict[str, Any]:
     """Return the figures of one layer."""
     own, idle = (np.array([d[f"{name}_{k}"] for d in found]) for name in ("own", "idle"))
-    words, bits = len(found[0][f"words_{k}"]), len(found[0][f"bits_{k}"])
-    count = operations(shape[0], shape[1], words * bits)
+    words, bits, devices = (int(found[0][f"{name}_{k}"]) for name in ("words", "bits", "devices"))
+    count = operations(shape[0], shape[1], devices)
     adc, dac = _kept(asked, "adc"), _kept(asked, "dac")
     # A DAC of fewer bits than an input has converts it piece by piece.
     pieces = -(-int(asked["input_bits"]) // dac.bits) if dac else 0
     return {
         "inputs": shape[0],
         "outputs": shape[1],
-        "devices": words * bits,
+        "devices": devices,
+        "drives": int(found[0][f"drives_{k}"]),
         "operations": count,
         "power_W": spread(own.mean(axis=1)),
         "power_sd_over_inputs_W": float(own.std(axis=1).mean()),
@@ -114,7 +115,7 @@ def _inference(
     driven = (own + idle).mean(axis=1) * read_time
     return {
         "devices": sum(layer["devices"] for layer in layers),
-        "reads": len(layers),
+        "reads": sum(layer["drives"] for layer in layers),
         "operations": count,
         "array_energy_J": spread(array),
         "array_energy_sd_over_inputs_J": float(own.std(axis=1).mean() * read_time),
