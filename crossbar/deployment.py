@@ -18,7 +18,7 @@ from crossbar.memsim.perturb import Perturbation, parameter_sets
 from crossbar.memsim.profile import DeviceProfile
 from crossbar.noise import LAWS
 from crossbar.objectives import noisy_sets
-from crossbar.training_settings import NoiseSettings
+from crossbar.training_settings import NoiseSettings, check_counts
 
 EXAMPLES_AT_ONCE = 2048
 """In an evaluation: what is beyond a processor's cache costs more than calls do."""
@@ -28,17 +28,26 @@ EXAMPLES_AT_ONCE = 2048
 class LogNormal:
     """Weights that drift by factors ``exp(sigma N)``, each by its own.
 
+    Parameters
+    ----------
+    sigma
+        Standard deviation of the factor's logarithm.
+    copies
+        Pairs of cells that hold each weight together: its factor is the mean of theirs.
+
     Raises
     ------
     DataError
-        If sigma is not a finite number of at least 0.
+        If sigma is not a finite number of at least 0, or there is no copy.
     """
 
     sigma: float
+    copies: int = 1
 
     def __post_init__(self) -> None:
         if not 0 <= self.sigma < np.inf:
             raise DataError(f"sigma = {self.sigma} is not a finite number of at least 0")
+        check_counts(self, "copies")
 
 
 Deployment: TypeAlias = LogNormal | DeviceProfile | DeviceErrors
@@ -76,7 +85,9 @@ def deployed_sets(
     if isinstance(deployment, DeviceErrors):
         return device_sets(model, deployment, draws, generator, perturb_bias=perturb_bias)
     if isinstance(deployment, LogNormal):
-        noise = NoiseSettings(sigma=deployment.sigma, perturb_bias=perturb_bias)
+        noise = NoiseSettings(
+            sigma=deployment.sigma, copies=deployment.copies, perturb_bias=perturb_bias
+        )
         return noisy_sets(model, LAWS["lognormal"], noise, draws, generator)
     seed = int(torch.randint(2**62, (), generator=generator, device=generator.device))
     rng = np.random.default_rng(seed)
@@ -121,7 +132,8 @@ def evaluate(
 def describe(deployment: Deployment) -> str:
     """Return in words where a network goes."""
     if isinstance(deployment, LogNormal):
-        return f"log-normal factors on weights, sigma {deployment.sigma:g}"
+        together = f", mean of {deployment.copies}" if deployment.copies > 1 else ""
+        return f"log-normal factors on weights, sigma {deployment.sigma:g}{together}"
     if isinstance(deployment, DeviceProfile):
         return f"device {deployment.name}, {deployment.convention}"
     return f"pairs of devices: {deployment.source}"

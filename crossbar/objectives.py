@@ -84,10 +84,10 @@ def noisy_sets(
     at = _settings_of(noise, list(sites(model)))
     total = sum(parameter.numel() for parameter in chosen.values())
     finest = max(chosen.values(), key=lambda parameter: parameter.dtype.itemsize)
-    numbers, start, sets = law.draw((draws, total), finest, generator), 0, {}
+    numbers, start, sets = law.draw((draws, noise.copies, total), finest, generator), 0, {}
     for name, parameter in chosen.items():
-        own = numbers[:, start : start + parameter.numel()]
-        factors = law.at(own, at[site_of(name)]).to(parameter)
+        own = numbers[..., start : start + parameter.numel()]
+        factors = law.at(own, at[site_of(name)]).mean(1).to(parameter)
         sets[name] = parameter * factors.reshape(-1, *parameter.shape)
         start += parameter.numel()
     return sets

@@ -92,7 +92,7 @@ def train(
     chooser = replace(settings.noise, draws=settings.selection_draws, instance="batch")
     models, losses, selection = [], [], []
     for restart in range(settings.restarts):
-        model, history = _network(widths, generator), []
+        model, history = tanh_network(widths, generator), []
         for loss in _descent(model, objective, inputs, labels, settings, generator):
             history.append(loss)
             if progress is not None:
@@ -125,7 +125,8 @@ def _check(points: Points, objective: str, widths: tuple[int, ...]) -> None:
         raise DataError(f"widths {widths} do not lead from {n_in} inputs to 1 output")
 
 
-def _network(widths: tuple[int, ...], generator: Generator) -> Sequential:
+def tanh_network(widths: tuple[int, ...], generator: Generator) -> Sequential:
+    """Return a fresh network in double precision, tanh inside, its last layer linear."""
     modules: list[Module] = []
     for n_in, n_out in pairwise(widths):
         # On "meta" the constructor draws nothing from torch's global generator.

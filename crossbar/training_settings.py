@@ -38,6 +38,9 @@ class NoiseSettings:
         Scale of what ``trinomial-code`` adds: one number for every site, or one for each.
     rescale
         Divide every factor by its mean. The paper of ``trinomial`` mentions none of it.
+    copies
+        Independent factors that each parameter is multiplied by the mean of, for laws on weights:
+        pairs of cells that hold it together.
     perturb_bias
         Whether parameters called a bias have noise too: on a crossbar they have.
     instance
@@ -62,6 +65,7 @@ class NoiseSettings:
     drop: float = 0.2
     shift: tuple[float, ...] = (1e-3,)
     rescale: bool = False
+    copies: int = 1
     perturb_bias: bool = True
     instance: str = "batch"
     chips: int = 32
@@ -70,7 +74,7 @@ class NoiseSettings:
     def __post_init__(self) -> None:
         for name in PER_SITE:
             object.__setattr__(self, name, _numbers(name, getattr(self, name)))
-        check_counts(self, "draws", "chips")
+        check_counts(self, "draws", "chips", "copies")
         self._check_trinomial()
         for name in ("sigma", "spread"):
             if not 0 <= getattr(self, name) < np.inf:

@@ -1,3 +1,4 @@
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import product
@@ -11,7 +12,7 @@ from torch.func import functional_call
 from crossbar.backend import DataError
 from crossbar.losses import binary, squared_error
 from crossbar.noise import LAWS
-from crossbar.objectives import OBJECTIVES, erm, lognormal, trinomial
+from crossbar.objectives import OBJECTIVES, erm, lognormal, noisy_sets, trinomial
 from crossbar.sites import sites
 from crossbar.training_settings import NoiseSettings
 from memsim_modules import contents, same
@@ -282,3 +283,17 @@ def test_device_without_a_device_is_refused() -> None:
     model, inputs, labels = problem()
     with pytest.raises(DataError, match=r"NoiseSettings\.device"):
         OBJECTIVES["device"](model, inputs, labels, binary, NoiseSettings(), generator())
+
+
+def test_a_weight_on_several_pairs_has_the_mean_of_their_factors() -> None:
+    model = nn.Linear(1, 1, bias=False).double()
+    with torch.no_grad():
+        model.weight.fill_(1.0)
+    sigma, copies = 0.6, 4
+    noise = NoiseSettings(sigma=sigma, copies=copies)
+    with torch.no_grad():
+        factors = noisy_sets(model, LAWS["lognormal"], noise, 40_000, generator())["weight"]
+    mean = math.exp(sigma**2 / 2)
+    variance = (math.exp(sigma**2) - 1) * math.exp(sigma**2) / copies
+    assert factors.mean().item() == pytest.approx(mean, abs=5 * math.sqrt(variance / 40_000))
+    assert factors.var().item() == pytest.approx(variance, rel=0.1)
