@@ -15,15 +15,18 @@ from crossbar.backend import (
     Flags,
     LimitError,
     Second,
+    Volt,
 )
+from crossbar.blocks import Placed
 from crossbar.calibration import Calibration, fit_calibration, measure_offset
-from crossbar.mapping import MAPPINGS, Placed, solve_targets, weights
+from crossbar.mapping import MAPPINGS
 from crossbar.placement import check_fits, place
 from crossbar.programming import IsppSettings, Pulses, WriteVerify, check_pulses
-from crossbar.programming.job import LOOK_READS, Job
+from crossbar.programming.job import Job
 from crossbar.programming.metrics import NOTHING, Metrics
 from crossbar.programming.write_verify import Progress, check_targets
 from crossbar.results import Conductances, Product, ProgramReport
+from crossbar.weight_writing import ONE, Copies, write_weights
 
 OFFSET_READS = 64
 """Readings averaged for the offset of the bit lines; it then adds an eighth of a read's noise."""
@@ -47,6 +50,8 @@ class Crossbar:
     metrics
         What `program_conductances` measures around the programming; `program` measures nothing
         that it does not need, because the products of its matrices say what it is worth.
+    copies
+        How many pairs of cells each weight has; products are averaged over them.
 
     Raises
     ------
@@ -64,8 +69,9 @@ class Crossbar:
         *,
         mapping: str = "differential",
         metrics: Metrics | None = None,
+        copies: Copies = ONE,
     ) -> None:
-        self.backend = backend
+        self.backend, self.copies = backend, copies
         self.metrics = metrics if metrics is not None else Metrics()
         self.settings = settings if settings is not None else WriteVerify()
         self.pulses = pulses if pulses is not None else IsppSettings()
@@ -98,18 +104,29 @@ class Crossbar:
         """Let bench time pass with every line at 0 V."""
         self.backend.wait(duration)
 
-    def read(self, repeats: int = 4) -> Conductances:
+    def read(self, repeats: int = 4, voltage: Volt | None = None) -> Conductances:
         """Return the conductance of every cell, read this many times.
+
+        Parameters
+        ----------
+        repeats
+            Reads averaged.
+        voltage
+            V; the read voltage if None. A cell that is not ohmic has another conductance at each.
 
         Raises
         ------
         DataError
             If it is not to be read at all.
+        LimitError
+            If the voltage is 0 V, or outside the bench's limits.
         """
         if repeats < 1:
             raise DataError(f"repeats = {repeats}: a read takes at least one")
         cells = Cells.all(self.backend.shape)
-        voltage = self.settings.read_voltage
+        voltage = self.settings.read_voltage if voltage is None else voltage
+        if voltage == 0:
+            raise LimitError("a read at 0 V has no current to tell a conductance by")
         readings = [self.backend.read(cells, voltage) for _ in range(repeats)]
         values = np.array([(r.current - self.offset[cells.bit]) / voltage for r in readings])
         error = np.std(values, axis=0, ddof=1) / np.sqrt(repeats) if repeats > 1 else np.nan
@@ -175,17 +192,22 @@ class Crossbar:
         checked = [_checked_matrix(m) for m in matrices]
         if not checked:
             raise DataError("nothing to program: no matrix was given")
-        check_fits([m.shape for m in checked], self.mapping, self.backend.shape)
+        shapes = [m.shape for m in checked]
+        check_fits(shapes, self.mapping, self.backend.shape, self.copies.counts)
         # What was in the array before is gone from the first pulse on, however this ends.
         self._matrices, self._placed, self._calibrations = [], [], []
         job = self._job(progress)
         placed: list[Placed] = []
         shortfall: list[Array] = []
         for _ in range(PLACEMENTS):
-            placed = place(checked, self.mapping, self.settings.window, self._stuck, placed)
+            placed = place(
+                checked, self.mapping, self.settings.window, self._stuck, placed, self.copies.counts
+            )
             known = int((~np.isnan(self._stuck)).sum())
             job.start_again()
-            shortfall = self._write_weights(job, checked, placed)
+            shortfall = write_weights(
+                job, checked, placed, self.mapping, self.settings, self.copies.aim
+            )
             if int((~np.isnan(self._stuck)).sum()) == known:
                 break
         report = self._finish(job, placed, shortfall)
@@ -198,42 +220,6 @@ class Crossbar:
         return Job(
             self.backend, self.settings, self.pulses, self.offset, self._stuck, progress, metrics
         )
-
-    def _write_weights(
-        self, job: Job, matrices: Sequence[Array], placed: Sequence[Placed]
-    ) -> list[Array]:
-        """Write partners, then the cells that aim at them; return shortfalls in weights."""
-        window = self.settings.window
-        partners = np.full(self.backend.shape, np.nan)
-        for matrix, p in zip(matrices, placed, strict=True):
-            fixed_plus = self._stuck[np.ix_(p.words, p.plus)]
-            fixed_minus = self._stuck[np.ix_(p.words, p.minus)]
-            targets = solve_targets(matrix * p.scale, self.mapping, window, fixed_plus, fixed_minus)
-            partners[np.ix_(p.words, p.minus)] = targets.minus
-        job.write(partners)
-        shortfalls: list[Array] = []
-
-        def aim() -> Array:
-            """Return what the other cells have to be, their partners being what they are now."""
-            reached = job.read(~np.isnan(partners), LOOK_READS)
-            wanted = np.full(self.backend.shape, np.nan)
-            shortfalls.clear()
-            for matrix, p in zip(matrices, placed, strict=True):
-                targets = solve_targets(
-                    matrix * p.scale,
-                    self.mapping,
-                    window,
-                    self._stuck[np.ix_(p.words, p.plus)],
-                    reached[np.ix_(p.words, p.minus)],
-                )
-                wanted[np.ix_(p.words, p.plus)] = targets.plus
-                # What is smaller than the band is not a shortfall but the band.
-                lost = np.abs(targets.shortfall) > self.settings.tolerance
-                shortfalls.append(np.where(lost, targets.shortfall, 0.0) / p.scale)
-            return wanted
-
-        job.write(aim(), aim)
-        return shortfalls
 
     def _finish(
         self, job: Job, placed: Sequence[Placed], shortfall: Sequence[Array] = ()
@@ -310,6 +296,17 @@ class Crossbar:
             flags=flags.reshape(shape),
         )
 
+    def voltages(self, x: ArrayLike, layer: int = 0, *, input_range: float | None = None) -> Array:
+        """Return what `matmul` puts on the word lines, V, shape ``(blocks, ..., n_word_lines)``.
+
+        Each block of the matrix is one drive. Parameters and errors as in `matmul`; nothing is
+        driven.
+        """
+        matrix, placed = self._layer(layer)
+        given = _checked_inputs(x, matrix.shape[0])
+        driven, _ = self._driven(given.reshape(-1, matrix.shape[0]), placed, input_range)
+        return driven.reshape(len(placed.blocks), *given.shape[:-1], self.backend.shape[0])
+
     def calibrate(
         self, layer: int, inputs: ArrayLike, *, input_range: float | None = None
     ) -> Calibration:
@@ -348,20 +345,24 @@ class Crossbar:
         self, inputs: Array, placed: Placed, input_range: float | None
     ) -> tuple[Array, Flags]:
         """Return products before calibration, and their flags."""
+        voltages, full = self._driven(inputs, placed, input_range)
+        reading = self.backend.drive(voltages)
+        difference = placed.differences(reading.current - self.offset)
+        factor = full / (self.settings.read_voltage * placed.scale)
+        return difference * factor, placed.flags(reading.flags)
+
+    def _driven(
+        self, inputs: Array, placed: Placed, input_range: float | None
+    ) -> tuple[Array, float]:
+        """Return the voltages of every drive, and the input that is driven at the read voltage."""
         largest = float(np.max(np.abs(inputs), initial=0.0))
         full = input_range if input_range is not None else (largest or 1.0)
         if not 0 < full < np.inf:
             raise LimitError(f"input_range {full} is not a positive finite number")
         if not largest <= full:
             raise LimitError(f"input {largest:.6g} is outside ±{full:.6g}, the range of this layer")
-        voltage = self.settings.read_voltage
-        voltages = np.zeros((len(inputs), self.backend.shape[0]))
-        voltages[:, placed.words] = inputs * (voltage / full)
-        reading = self.backend.drive(voltages)
-        current = reading.current - self.offset
-        difference = current[:, placed.plus] - current[:, placed.minus]
-        flags = reading.flags[:, placed.plus] | reading.flags[:, placed.minus]
-        return difference * (full / (voltage * placed.scale)), flags
+        voltage, word_lines = self.settings.read_voltage, self.backend.shape[0]
+        return placed.voltages(inputs * (voltage / full), word_lines), full
 
     def _layer(self, layer: int) -> tuple[Array, Placed]:
         if not 0 <= layer < len(self._matrices):
@@ -372,10 +373,7 @@ class Crossbar:
 
     def _weight_errors(self, layer: int) -> Array:
         """Return re-read minus wanted weights, shape ``(n_in, n_out)``."""
-        placed = self._placed[layer]
-        plus = self._reread[np.ix_(placed.words, placed.plus)]
-        minus = self._reread[np.ix_(placed.words, placed.minus)]
-        return weights(plus, minus, placed.scale) - self._matrices[layer]
+        return self._placed[layer].weights(self._reread) - self._matrices[layer]
 
 
 def _checked_matrix(matrix: ArrayLike) -> Array:

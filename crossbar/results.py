@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossbar.backend import Array, Cells, Flag, Flags, Mask, Second, Siemens
-from crossbar.mapping import Placed, Window
+from crossbar.blocks import Placed
+from crossbar.mapping import Window
 from crossbar.programming.disturb import Disturb, summed
 from crossbar.programming.metrics import MultiplyError, Reread, error_figures, spread
 from crossbar.programming.report import CellReport, Status

@@ -67,3 +67,43 @@ def session(
         # The bench is closed inside the run, so that the record ends with it at 0 V.
         with run, closing(Recorded(bench.backend, run)) as backend:
             yield Session(replace(bench, backend=backend), run, opened, chosen)
+
+
+SOFTWARE = "software"
+"""Kind of bench of a run whose numbers no bench has made."""
+
+
+@dataclass(frozen=True, slots=True)
+class SoftwareSession:
+    """A run that needs no bench; fields as in `Session`."""
+
+    run: Run
+    store: Store
+    seed: int
+
+
+@contextmanager
+def software_session(
+    store: Path, *, experiment: str, settings: Mapping[str, object], seed: int | None = None
+) -> Iterator[SoftwareSession]:
+    """Start a run whose numbers are made by software alone; its bench is of kind ``software``.
+
+    Parameters
+    ----------
+    store, experiment, settings
+        As in `session`.
+    seed
+        Of everything random; 0 if None.
+
+    Raises
+    ------
+    StoreError
+        If the store cannot be opened.
+    """
+    chosen = 0 if seed is None else seed
+    with Store.open(store) as opened:
+        run = opened.start(
+            experiment=experiment, settings=settings, bench={"kind": SOFTWARE}, seed=chosen
+        )
+        with run:
+            yield SoftwareSession(run, opened, chosen)

@@ -1,8 +1,9 @@
 """One command per experiment, its options taken from the fields of its settings."""
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, fields
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields
 from inspect import Parameter, Signature
 from pathlib import Path
 from types import MappingProxyType
@@ -20,12 +21,13 @@ from crossbar.cli.options import (
     FigurePath,
     GuiOption,
     JsonOption,
+    ResumeOption,
     SeedOption,
     StoreOption,
 )
-from crossbar.cli.output import bars, console, print_json
+from crossbar.cli.output import Bars, bars, console, print_json
 from crossbar.experiments import EXPERIMENTS, Experiment
-from crossbar.store import Store
+from crossbar.store import Arrays, Store
 
 
 def _iv_window(settings: Any, bench: str, seed: int | None, store: Path) -> None:
@@ -61,10 +63,11 @@ def command(name: str, experiment: Experiment) -> Callable[..., None]:
         )
         for field in fields(experiment.settings)
     ]
+    on_bench = (("bench", BenchOption, "sim"),) if experiment.bench else ()
     shared = [
         Parameter(key, Parameter.KEYWORD_ONLY, default=default, annotation=kind)
         for key, kind, default in (
-            ("bench", BenchOption, "sim"),
+            *on_bench,
             ("seed", SeedOption, None),
             ("store", StoreOption, STORE),
             ("figure", FigurePath, Path(f"{name}.png")),
@@ -86,8 +89,10 @@ def command(name: str, experiment: Experiment) -> Callable[..., None]:
 def _options(name: str, experiment: Experiment) -> list[tuple[str, Any, Any]]:
     """Return name, annotation and default of the options that only some experiments have."""
     found: list[tuple[str, Any, Any]] = []
-    if name != "moons":  # which programs every cell anew
+    if experiment.bench and name != "moons":  # which programs every cell anew
         found.append(("array", ArrayOption, None))
+    if experiment.resumable:
+        found.append(("resume", ResumeOption, None))
     if experiment.write_csv is not None:
         found.append(("csv", CsvFolder, None))
     if name in WINDOWS:
@@ -100,11 +105,12 @@ def run_experiment(
     experiment: Experiment,
     settings: Any,
     *,
-    bench: str,
     seed: int | None,
     store: Path,
     figure: Path,
     as_json: bool,
+    bench: str = "",
+    resume: str | None = None,
     array: Path | None = None,
     csv: Path | None = None,
     gui: bool = False,
@@ -113,22 +119,17 @@ def run_experiment(
 
     What finished before an interrupt is in the record, and is shown, all the same.
     """
-    from crossbar.bench import load, remembering
-    from crossbar.session import session
-
     if gui:
         WINDOWS[name](settings, bench, seed, store)
         return
-    description = load(bench) if array is None else remembering(load(bench), array)
-    opened = session(description, store, experiment=name, settings=asdict(settings), seed=seed)
     started = time.monotonic()
     interrupted: KeyboardInterrupt | None = None
     number = 0
     try:
-        with opened as s, bars() as progress:
-            number = s.run.id
-            experiment.run(settings, s.bench, s.run, s.seed, progress)
-            s.run.finish(summary=experiment.summarise(s.store.results(number)))
+        with _recorded(name, experiment, settings, bench, seed, store, resume, array) as work:
+            number = work.number
+            with bars() as progress:
+                work.run(progress)
     except CrossbarError as problem:
         if number and _measured(experiment, store, number):
             hint = f"what was finished before: xbar runs figure {number}"
@@ -142,7 +143,61 @@ def run_experiment(
     seconds = time.monotonic() - started
     show_experiment(store, number, figure, as_json, csv=csv, seconds=seconds)
     if interrupted is not None:
+        if experiment.resumable and not as_json:
+            console.print(f"go on with: xbar {name} --resume {number}", markup=False)
         raise interrupted
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """A run that was begun: its number, and what does it, given whom to tell of progress."""
+
+    number: int
+    run: Callable[[Bars], None]
+
+
+@contextmanager
+def _recorded(
+    name: str,
+    experiment: Experiment,
+    settings: Any,
+    bench: str,
+    seed: int | None,
+    store: Path,
+    resume: str | None,
+    array: Path | None,
+) -> Iterator[_Work]:
+    """Open what an experiment needs, and begin its run."""
+    from crossbar.bench import load, remembering
+    from crossbar.resumable import RESUMES, Record
+    from crossbar.session import session, software_session
+
+    description = load(bench) if experiment.bench else None
+    if description is not None and array is not None:
+        description = remembering(description, array)
+    earlier: Mapping[str, Arrays] = {}
+    kept = asdict(settings)
+    if resume is not None:
+        from crossbar.cli.resuming import resumed
+
+        settings, found = resumed(name, settings, resume, store, description=description, seed=seed)
+        earlier, seed = found.results, found.run.seed
+        kept = {**asdict(settings), RESUMES: found.run.id}
+    given: dict[str, Any] = {"experiment": name, "settings": kept, "seed": seed}
+    opened: Any = (
+        software_session(store, **given)
+        if description is None
+        else session(description, store, **given)
+    )
+    with opened as s:
+        record = Record(s.run, earlier) if experiment.resumable else s.run
+        places = (record,) if description is None else (s.bench, record)
+
+        def run(progress: Bars) -> None:
+            experiment.run(settings, *places, s.seed, progress)
+            s.run.finish(summary=experiment.summarise(s.store.results(s.run.id)))
+
+        yield _Work(s.run.id, run)
 
 
 def _measured(experiment: Experiment, store: Path, number: int) -> bool:
@@ -205,9 +260,10 @@ def show_experiment(
         )
         return
     if not measured:
+        where = " on the crossbar" if experiment.bench else ""
         console.print(
-            f"run {run.id} ({run.status}) in {store}: no {experiment.piece} on the crossbar was "
-            "finished, so there is no table and no figure",
+            f"run {run.id} ({run.status}) in {store}: no {experiment.piece}{where} was finished, "
+            "so there is no table and no figure",
             markup=False,
             soft_wrap=True,
         )

@@ -102,6 +102,15 @@ CsvFolder: TypeAlias = Annotated[
         callback=check_folder,
     ),
 ]
+ResumeOption: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--resume",
+        metavar="RUN",
+        help="Go on with an interrupted run: its number, or 'last'. Its settings and seed are "
+        "taken; what it had finished is not done again.",
+    ),
+]
 GuiOption: TypeAlias = Annotated[
     bool, typer.Option("--gui", help="Measure in PyMeasure's window, with live curves.")
 ]

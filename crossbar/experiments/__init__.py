@@ -12,6 +12,9 @@ from crossbar.experiments import (
     compare_view,
     endurance,
     endurance_view,
+    energy,
+    energy_summary,
+    energy_view,
     form,
     form_view,
     iv,
@@ -46,7 +49,8 @@ class Experiment:
         A frozen dataclass with defaults; each field is an option, its ``metadata["help"]`` the
         option's help.
     run
-        ``run(settings, bench, record, seed, progress)``: fills the record.
+        ``run(settings, bench, record, seed, progress)``: fills the record. Without `bench`:
+        ``run(settings, record, seed, progress)``.
     summarise
         The figures of a record's results, as plain values.
     measured
@@ -60,6 +64,10 @@ class Experiment:
     write_csv
         ``write_csv(run, results, folder)``: writes files for other programs and returns their
         paths; None if an experiment has none but those of ``xbar runs export``.
+    bench
+        Whether it needs one; where it does not, nothing but software makes its numbers.
+    resumable
+        Whether it asks `crossbar.resumable.Record` for what an interrupted run had finished.
     """
 
     help: str
@@ -71,6 +79,8 @@ class Experiment:
     draw: Callable[[RunRecord, Results, Summary, Path], None]
     piece: str = "measurement"
     write_csv: Callable[[RunRecord, Results, Path], list[Path]] | None = None
+    bench: bool = True
+    resumable: bool = False
 
 
 EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
@@ -83,6 +93,16 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
             measured=moons_summary.measured,
             tables=moons_view.tables,
             draw=moons_view.draw,
+            piece="draw",
+        ),
+        "energy": Experiment(
+            help="Program a network, read every cell, and say what an inference costs.",
+            settings=energy.EnergySettings,
+            run=energy.run,
+            summarise=energy_summary.summarise,
+            measured=energy_summary.measured,
+            tables=energy_view.tables,
+            draw=energy_view.draw,
             piece="draw",
         ),
         "iv": Experiment(

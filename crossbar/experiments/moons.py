@@ -22,7 +22,7 @@ from crossbar.network import Network, classify
 from crossbar.offload import HardwareNetwork, offload
 from crossbar.placement import check_fits
 from crossbar.store import Arrays, Run
-from crossbar.training_settings import TrainingSettings
+from crossbar.training_settings import NoiseSettings, TrainingSettings
 
 Progress = Callable[[str, int, int], None]
 """Called with the name of a piece of work, how much of it is done, and how much there is."""
@@ -62,13 +62,14 @@ class MoonsSettings:
         default=TRAINING.epochs, metadata={"help": "Training steps per start, full batch."}
     )
     p1: float = field(
-        default=TRAINING.p1, metadata={"help": "Trinomial: probability of a factor 0."}
+        default=TRAINING.noise.p1[0], metadata={"help": "Trinomial: probability of a factor 0."}
     )
     p2: float = field(
-        default=TRAINING.p2, metadata={"help": "Trinomial: probability of a factor 0.5."}
+        default=TRAINING.noise.p2[0], metadata={"help": "Trinomial: probability of a factor 0.5."}
     )
     sigma: float = field(
-        default=TRAINING.sigma, metadata={"help": "Lognormal: sigma of the factor's logarithm."}
+        default=TRAINING.noise.sigma,
+        metadata={"help": "Lognormal: sigma of the factor's logarithm."},
     )
 
     def __post_init__(self) -> None:
@@ -91,9 +92,7 @@ class MoonsSettings:
         return TrainingSettings(
             epochs=self.epochs,
             warmup=self.epochs * TRAINING.warmup // TRAINING.epochs,
-            p1=self.p1,
-            p2=self.p2,
-            sigma=self.sigma,
+            noise=NoiseSettings(p1=(self.p1,), p2=(self.p2,), sigma=self.sigma),
         )
 
     @property
