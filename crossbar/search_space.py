@@ -111,6 +111,24 @@ class Space:
             for row in rows
         ]
 
+    def numbers(self, point: Point) -> Array:
+        """Return a point as numbers in the variables' own units, of a choice its index."""
+        given = [point[name] for name in self.names]
+        return np.array(
+            [
+                v.code(x) if isinstance(x, str) else x
+                for v, x in zip(self.variables, given, strict=True)
+            ],
+            dtype=np.float64,
+        )
+
+    def point(self, numbers: Array) -> dict[str, float | str]:
+        """Return the point that `numbers` made numbers of, exactly."""
+        return {
+            v.name: float(x) if v.ordered else v.value(float(x))
+            for v, x in zip(self.variables, numbers, strict=True)
+        }
+
     def within(self, rows: Array) -> Mask:
         """Return which rows keep every limit, shape ``(n,)``."""
         kept = np.ones(len(rows), dtype=np.bool_)
