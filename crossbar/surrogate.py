@@ -31,7 +31,7 @@ with warnings.catch_warnings():
 
 KERNELS = ("matern", "se")
 """Matern 5/2, or squared exponential; one length scale for each variable with an order."""
-AT_ONCE = 2048
+AT_ONCE = 1024
 """Rows of a prediction that are held in memory together."""
 ITERATIONS = 200
 """Of L-BFGS over the length scales and the noise; about 30 are usual."""
