@@ -44,8 +44,12 @@ def drawn(conductances: Tensor, errors: DeviceErrors, draws: int, generator: Gen
 
     Pathwise: which error a device has is chance, and a constant to the gradient.
     """
-    shape = (draws, *conductances.shape)
-    chance = torch.rand(shape, generator=generator, dtype=torch.float64, device=generator.device)
+    shape, dtype = (
+        (draws, *conductances.shape),
+        torch.promote_types(conductances.dtype, torch.float32),
+    )
+    draw = torch.randn if errors.law.normal else torch.rand
+    chance = draw(shape, generator=generator, dtype=dtype, device=generator.device)
     asked = conductances.detach().cpu().double().numpy()
     response = errors.law.response(asked, chance.cpu().numpy())
     gain, shift = (torch.from_numpy(x).to(conductances) for x in (response.gain, response.shift))

@@ -15,13 +15,20 @@ from crossbar.backend import (
     Flags,
     LimitError,
     Second,
+    Volt,
 )
 from crossbar.blocks import Placed
 from crossbar.calibration import Calibration, fit_calibration, measure_offset
 from crossbar.drift import factors, reference_currents
 from crossbar.mapping import MAPPINGS
 from crossbar.placement import check_fits, place
-from crossbar.programmed import Programmed, checked_inputs, checked_matrix, raw_product
+from crossbar.programmed import (
+    Programmed,
+    checked_inputs,
+    checked_matrix,
+    driven,
+    raw_product,
+)
 from crossbar.programming import IsppSettings, Pulses, WriteVerify, check_pulses
 from crossbar.programming.job import LOOK_READS, Job
 from crossbar.programming.metrics import NOTHING, Metrics
@@ -105,18 +112,29 @@ class Crossbar:
         """Let bench time pass with every line at 0 V."""
         self.backend.wait(duration)
 
-    def read(self, repeats: int = 4) -> Conductances:
+    def read(self, repeats: int = 4, voltage: Volt | None = None) -> Conductances:
         """Return the conductance of every cell, read this many times.
+
+        Parameters
+        ----------
+        repeats
+            Reads averaged.
+        voltage
+            V; the read voltage if None. A cell that is not ohmic has another conductance at each.
 
         Raises
         ------
         DataError
             If it is not to be read at all.
+        LimitError
+            If the voltage is 0 V, or outside the bench's limits.
         """
         if repeats < 1:
             raise DataError(f"repeats = {repeats}: a read takes at least one")
         cells = Cells.all(self.backend.shape)
-        voltage = self.settings.read_voltage
+        voltage = self.settings.read_voltage if voltage is None else voltage
+        if voltage == 0:
+            raise LimitError("a read at 0 V has no current to tell a conductance by")
         readings = [self.backend.read(cells, voltage) for _ in range(repeats)]
         values = np.array([(r.current - self.offset[cells.bit]) / voltage for r in readings])
         error = np.std(values, axis=0, ddof=1) / np.sqrt(repeats) if repeats > 1 else np.nan
@@ -261,6 +279,19 @@ class Crossbar:
             uncertainty_age=self.backend.now - here.estimated,
             flags=flags.reshape(shape),
         )
+
+    def voltages(self, x: ArrayLike, layer: int = 0, *, input_range: float | None = None) -> Array:
+        """Return what `matmul` puts on the word lines, V, shape ``(blocks, ..., n_word_lines)``.
+
+        Each block of the matrix is one drive. Parameters and errors as in `matmul`; nothing is
+        driven.
+        """
+        here = self._layer(layer)
+        given = checked_inputs(x, here.matrix.shape[0])
+        inputs, word_lines = given.reshape(-1, given.shape[-1]), self.backend.shape[0]
+        voltage = self.settings.read_voltage
+        drives, _ = driven(here.placed, inputs, voltage, input_range, word_lines)
+        return drives.reshape(len(here.placed.blocks), *given.shape[:-1], word_lines)
 
     def calibrate(
         self, layer: int, inputs: ArrayLike, *, input_range: float | None = None

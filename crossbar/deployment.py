@@ -123,7 +123,7 @@ def evaluate(
     with torch.no_grad():
         parts = torch.split(inputs, EXAMPLES_AT_ONCE)
         values = []
-        for one in one_by_one(draws, sets):
+        for one in one_by_one(model, draws, sets):
             scores = torch.cat([functional_call(model, one, (part,)) for part in parts])
             values.append(float(metric(scores, labels)))
     return np.array(values)

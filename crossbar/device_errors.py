@@ -7,11 +7,10 @@ weight arrives at the device, 0 for one that is stuck.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import ndtri
 
 from crossbar.backend import Array, DataError, Indices, Mask
 from crossbar.mapping import Window
@@ -48,11 +47,13 @@ class Response:
 class ErrorLaw(Protocol):
     """How the conductance of a device comes from the one that was asked for."""
 
-    def response(self, asked: Array, chance: Array) -> Response:
-        """Return the response of devices to conductances, S, by a uniform number for each device.
+    normal: ClassVar[bool]
+    """Whether errors are made of standard normal numbers, or of uniform ones between 0 and 1."""
 
-        The numbers, 0 to 1, may have one axis more in front: several devices that are asked for
-        the same.
+    def response(self, asked: Array, chance: Array) -> Response:
+        """Return the response of devices to conductances, S, each by a random number of its own.
+
+        The numbers may have one axis more in front: several devices that are asked for the same.
         """
         ...
 
@@ -74,6 +75,7 @@ class ProfileErrors:
     window: Window
     levels: OutOfRange | None
     sigma: float
+    normal: ClassVar[bool] = True
 
     def response(self, asked: Array, chance: Array) -> Response:
         """Return the log-normal factor as gain; where no level is in order, it is that of G_x / G.
@@ -81,7 +83,7 @@ class ProfileErrors:
         A conductance that stands for an out-of-range level is held whatever is asked nearby; its
         slope is taken to be the secant's through zero, or training would never leave it.
         """
-        factor = np.exp(self.sigma * ndtri(chance))
+        factor = np.exp(self.sigma * chance)
         if self.levels is None or self.levels.identity:
             return Response(gain=factor, shift=np.zeros_like(asked))
         part = np.clip((asked - self.window.low) / self.window.span, 0.0, 1.0)
@@ -114,15 +116,18 @@ class MeasuredErrors:
     reached: Array
     stuck: Mask
     neighbours: int
+    normal: ClassVar[bool] = False
 
     def response(self, asked: Array, chance: Array) -> Response:
         """Return the error of one of the nearest writes; a stuck cell stays what it is."""
         drawn = self._drawn(asked, chance)
-        stuck, error = self.stuck[drawn], self.reached[drawn] - self.targets[drawn]
+        gain = np.where(self.stuck, 0.0, 1.0).astype(chance.dtype)[drawn]
+        shift = np.where(self.stuck, self.reached, self.reached - self.targets)
+        shift = shift.astype(chance.dtype)[drawn]
         # A conductance is not negative, however large the error that comes with a small target.
-        off = ~stuck & (asked + error < 0)
-        gain = np.where(stuck | off, 0.0, 1.0)
-        shift = np.where(stuck, self.reached[drawn], np.where(off, 0.0, error))
+        below = gain * asked + shift < 0
+        gain[below] = 0.0
+        shift[below] = 0.0
         return Response(gain=gain, shift=shift)
 
     def _drawn(self, asked: Array, chance: Array) -> Indices:
@@ -271,7 +276,8 @@ class DeviceErrors:
     def response(self, asked: ArrayLike, rng: np.random.Generator) -> Response:
         """Return a draw of the response of devices, one for each conductance asked for, S."""
         conductances = np.asarray(asked, dtype=np.float64)
-        return self.law.response(conductances, rng.random(conductances.shape))
+        draw = rng.standard_normal if self.law.normal else rng.random
+        return self.law.response(conductances, draw(conductances.shape))
 
 
 def measure_errors(

@@ -241,7 +241,10 @@ def _descent(
     chance = instances(settings.noise, noise)
     steps, done = -(-len(train) // settings.batch), count(1)
     optimiser = torch.optim.Adam(
-        model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+        model.parameters(),
+        lr=settings.learning_rate,
+        weight_decay=settings.weight_decay,
+        fused=True,
     )
     rate = OneCycleLR(optimiser, settings.learning_rate, total_steps=settings.epochs * steps)
     for epoch in range(settings.epochs):

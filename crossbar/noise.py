@@ -37,11 +37,11 @@ class Law:
     mean: Callable[[NoiseSettings], float]
     silent: Callable[[NoiseSettings], bool]
 
-    def draw(self, shape: tuple[int, ...], generator: Generator) -> Tensor:
-        """Return the numbers, float64, on the generator's device."""
-        return self.numbers(
-            shape, generator=generator, dtype=torch.float64, device=generator.device
-        )
+    def draw(self, shape: tuple[int, ...], like: Tensor, generator: Generator) -> Tensor:
+        """Return the numbers in the precision of a tensor, on the generator's device."""
+        # Half precision has no numbers close to 0, where long tails come from.
+        dtype = torch.promote_types(like.dtype, torch.float32)
+        return self.numbers(shape, generator=generator, dtype=dtype, device=generator.device)
 
     def at(self, numbers: Tensor, noise: NoiseSettings) -> Tensor:
         """Return the factors that the numbers stand for, rescaled if the settings say so.
@@ -80,8 +80,8 @@ def laplace(uniform: Tensor, noise: NoiseSettings) -> Tensor:
 
     The inverse of the distribution function; the scale is the standard deviation over sqrt(2).
     """
-    # torch.rand gives 0 once in 2**53, and the logarithm of 0 would be an infinite factor.
-    side = uniform.clamp(min=2.0**-54) - 0.5
+    # torch.rand gives 0 once in 2**24 or 2**53, and the logarithm of 0 would be an infinite factor.
+    side = uniform.clamp(min=torch.finfo(uniform.dtype).eps / 4) - 0.5
     scale = noise.spread / math.sqrt(2.0)
     return 1.0 - scale * torch.sign(side) * torch.log1p(-2.0 * side.abs())
 

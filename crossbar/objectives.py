@@ -83,7 +83,8 @@ def noisy_sets(
     chosen = noisy_parameters(model, perturb_bias=noise.perturb_bias)
     at = _settings_of(noise, list(sites(model)))
     total = sum(parameter.numel() for parameter in chosen.values())
-    numbers, start, sets = law.draw((draws, noise.copies, total), generator), 0, {}
+    finest = max(chosen.values(), key=lambda parameter: parameter.dtype.itemsize)
+    numbers, start, sets = law.draw((draws, noise.copies, total), finest, generator), 0, {}
     for name, parameter in chosen.items():
         own = numbers[..., start : start + parameter.numel()]
         factors = law.at(own, at[site_of(name)]).mean(1).to(parameter)
@@ -109,7 +110,7 @@ def on_activations(law: Law) -> Objective:
         generator: Generator,
     ) -> Tensor:
         def noisy(output: Tensor, here: NoiseSettings) -> Tensor:
-            numbers = law.draw(tuple(output.shape), generator)
+            numbers = law.draw(tuple(output.shape), output, generator)
             return output * law.at(numbers, here).to(output)
 
         noisy_sites = list(sites(model))[:-1]

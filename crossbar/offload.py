@@ -139,7 +139,7 @@ class HardwareLayer:
             If the crossbar refuses the request.
         """
         inputs = with_bias(check_inputs(x, len(self.layer.weights)))
-        largest = max(self.input_range, float(np.abs(inputs).max(initial=0.0)))
+        largest = self.reach(inputs)
         product = self.crossbar.matmul(inputs, self.index, input_range=largest)
         expected = inputs @ self.layer.matrix
         # Far above rounding, far below what another matrix would give.
@@ -149,6 +149,10 @@ class HardwareLayer:
         self.runs += 1
         self.extended += largest > self.input_range
         return product
+
+    def reach(self, inputs: Array) -> float:
+        """Return the magnitude that a call with these inputs, biases included, drives at most."""
+        return max(self.input_range, float(np.abs(inputs).max(initial=0.0)))
 
     def beyond(self, x: Array) -> int:
         """Return how many of the inputs, shape ``(batch, n_in)``, go beyond `input_range`."""
@@ -214,8 +218,8 @@ class HardwareNetwork:
         last = len(arriving[0]) - 1
         chosen = np.unique(np.linspace(0, last, CALIBRATION_INPUTS).astype(np.intp))
         for layer, x in zip(self.layers, arriving, strict=True):
-            largest = max(layer.input_range, float(np.abs(x[chosen]).max()))
-            layer.crossbar.calibrate(layer.index, x[chosen], input_range=largest)
+            reach = layer.reach(x[chosen])
+            layer.crossbar.calibrate(layer.index, x[chosen], input_range=reach)
             layer.line = None
 
     def __call__(self, x: ArrayLike) -> Array:

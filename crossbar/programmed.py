@@ -31,30 +31,23 @@ class Programmed:
     factor: Array | None = None
 
 
-def raw_product(
-    backend: Backend,
-    here: Programmed,
-    offset: Array,
-    inputs: Array,
-    voltage: Volt,
-    input_range: float | None,
-) -> tuple[Array, Flags]:
-    """Return products before calibration, and their flags, shape ``(batch, n_out)``.
+def driven(
+    placed: Placed, inputs: Array, voltage: Volt, input_range: float | None, word_lines: int
+) -> tuple[Array, float]:
+    """Return the voltages of every drive, V, and the input that is driven at `voltage`.
 
     Parameters
     ----------
-    backend
-        Drives every block of the matrix with every input, in one call.
-    here
-        The matrix.
-    offset
-        Current of each bit line at 0 V, A.
+    placed
+        Where the matrix lies.
     inputs
         Shape ``(batch, n_in)``.
     voltage
         Of an input at the end of its range, V.
     input_range
         Magnitude of such an input; None for the largest of these.
+    word_lines
+        How many the array has.
 
     Raises
     ------
@@ -67,8 +60,25 @@ def raw_product(
         raise LimitError(f"input_range {full} is not a positive finite number")
     if not largest <= full:
         raise LimitError(f"input {largest:.6g} is outside ±{full:.6g}, the range of this layer")
+    return placed.voltages(inputs * (voltage / full), word_lines), full
+
+
+def raw_product(
+    backend: Backend,
+    here: Programmed,
+    offset: Array,
+    inputs: Array,
+    voltage: Volt,
+    input_range: float | None,
+) -> tuple[Array, Flags]:
+    """Return products before calibration, and their flags, shape ``(batch, n_out)``.
+
+    Every block of the matrix is driven with every input, in one call. `offset` is the current of
+    each bit line at 0 V, A; the other parameters and errors are those of `driven`.
+    """
     placed = here.placed
-    reading = backend.drive(placed.voltages(inputs * (voltage / full), backend.shape[0]))
+    voltages, full = driven(placed, inputs, voltage, input_range, backend.shape[0])
+    reading = backend.drive(voltages)
     raw = placed.differences(reading.current - offset) * (full / (voltage * placed.scale))
     return raw if here.factor is None else raw * here.factor, placed.flags(reading.flags)
 

@@ -2,6 +2,8 @@
 
 from torch.nn import Module, Parameter
 
+from crossbar.backend import DataError
+
 _PARAMETRISED = "parametrizations"
 
 
@@ -29,14 +31,22 @@ def noisy_parameters(model: Module, *, perturb_bias: bool) -> dict[str, Paramete
     """Return the parameters that noise can act on, by name; tied ones once.
 
     Those are the real floating-point ones, with or without the biases.
+
+    Raises
+    ------
+    DataError
+        If there is none.
     """
-    return {
+    chosen = {
         name: parameter
         for name, parameter in model.named_parameters()
         if parameter.is_floating_point()
         and parameter.numel()
         and (perturb_bias or not is_bias(name))
     }
+    if not chosen:
+        raise DataError(f"{type(model).__name__} has no parameter that noise can act on")
+    return chosen
 
 
 def _split(parameter: str) -> tuple[str, str]:

@@ -28,7 +28,7 @@ def test_an_objective_is_the_mean_over_its_draws() -> None:
     count = sum(parameter.numel() for parameter in model.parameters())
     law = LAWS["lognormal"]
     losses = []
-    for draw in law.at(law.draw((3, count), generator(4)), noise):
+    for draw in law.at(law.draw((3, count), inputs, generator(4)), noise):
         parts = torch.split(draw, [parameter.numel() for parameter in model.parameters()])
         own = {
             name: parameter * part.reshape(parameter.shape)
