@@ -94,6 +94,7 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
             tables=moons_view.tables,
             draw=moons_view.draw,
             piece="draw",
+            resumable=True,
         ),
         "energy": Experiment(
             help="Program a network, read every cell, and say what an inference costs.",

@@ -20,14 +20,15 @@ def heading(run: RunRecord) -> str:
     return f"2-{s['hidden']}-1 on a crossbar: {s['mapping']} mapping, {data}"
 
 
-def provenance_note(run: RunRecord) -> str:
+def provenance_note(run: RunRecord, summary: Mapping[str, Any]) -> str:
     """Return bench, device, seed and the meaning of the spreads, in one line."""
     device = run.bench.get("device")
     model = device["model"] if isinstance(device, Mapping) else "real"
     bench = (
         run.bench_name if run.bench_name == run.bench_kind else f"{run.bench_kind} {run.bench_name}"
     )
-    draws = run.settings["repeats"]
+    found = [row["hardware_accuracy"]["n"] for row in summary["rows"] if "hardware_accuracy" in row]
+    draws = max(found, default=0)
     what = "1 programming draw" if draws == 1 else f"{draws} programming draws of one array"
     spread = "" if draws == 1 else "; ± is their standard deviation"
     return f"bench {bench}, device {model}, seed {run.seed}, {what}{spread}"
@@ -101,7 +102,24 @@ def tables(run: RunRecord, summary: dict[str, Any]) -> list[RenderableType]:
         "and corrected digitally"
     )
     accuracy.caption_justify = "left"
-    return [*shown, Text(provenance_note(run))]
+    return [*shown, *_searched(run, summary), Text(provenance_note(run, summary))]
+
+
+def _searched(run: RunRecord, summary: Mapping[str, Any]) -> list[Text]:
+    """Return a line per training whose noise was searched."""
+    if not run.settings.get("search"):
+        return []
+    lines = []
+    for row in summary["rows"]:
+        if noise := row.get("noise"):
+            found = ", ".join(f"{name} {_numbers(value)}" for name, value in noise.items())
+            lines.append(Text(f"{row['training']}: the search took {found}"))
+    return lines
+
+
+def _numbers(value: Any) -> str:
+    listed = value if isinstance(value, list) else [value]
+    return " ".join(f"{number:.3f}" for number in listed)
 
 
 def _error_cells(layers: Mapping[str, Mapping[str, float]]) -> tuple[str, str]:
@@ -133,4 +151,4 @@ def draw(
     from crossbar.figures.moons import moons_figure
     from crossbar.figures.style import save
 
-    save(moons_figure(results, summary, heading(run), provenance_note(run)), path)
+    save(moons_figure(results, summary, heading(run), provenance_note(run, summary)), path)
