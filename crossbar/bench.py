@@ -18,6 +18,7 @@ from crossbar.bench_instruments import opened_instruments
 from crossbar.bench_settings import hardware_settings, simulation_settings, virtual_settings
 from crossbar.crossbar import Crossbar
 from crossbar.guard import Guarded
+from crossbar.weight_writing import ONE, Copies
 
 __all__ = [
     "BENCHES",
@@ -62,10 +63,12 @@ class Bench:
     memory: Path | None = None
     made: Mapping[str, object] = field(default_factory=dict)
 
-    def crossbar(self, mapping: str = "differential") -> Crossbar:
+    def crossbar(self, mapping: str = "differential", copies: Copies = ONE) -> Crossbar:
         """Return a crossbar on this bench, with the bench's own programming settings."""
         p = self.programming
-        return Crossbar(self.backend, p.cell, p.pulses, mapping=mapping, metrics=p.metrics)
+        return Crossbar(
+            self.backend, p.cell, p.pulses, mapping=mapping, metrics=p.metrics, copies=copies
+        )
 
     def describe(self) -> dict[str, object]:
         """Return what made the numbers: name, limits and whatever the backend says of itself."""

@@ -20,7 +20,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from crossbar.backend import Array, BenchError, Indices, Siemens
+from crossbar.backend import Array, BenchError, Siemens
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +79,10 @@ class Mapping:
     def bit_lines(self, outputs: int) -> int:
         """Return how many bit lines all layers together need for this many outputs."""
         return 2 * outputs if self.own_partner else outputs + 1
+
+    def slots(self, bit_lines: int) -> int:
+        """Return how many outputs have room side by side on this many bit lines."""
+        return bit_lines // 2 if self.own_partner else bit_lines - 1
 
     def scale(self, matrix: Array, window: Window) -> Siemens:
         """Return `k`, the conductance difference that stands for a weight of 1, S.
@@ -177,23 +181,3 @@ def weights(plus: Array, minus: Array, scale: Siemens) -> Array:
         `Mapping.scale` of the layer, S.
     """
     return (plus - minus) / scale
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Placed:
-    """Where one matrix lies on the array.
-
-    Parameters
-    ----------
-    words
-        Word line of each input, shape ``(n_in,)``.
-    plus, minus
-        Bit line of each output and of its partner, shape ``(n_out,)``.
-    scale
-        Conductance difference that stands for a weight of 1, S.
-    """
-
-    words: Indices
-    plus: Indices
-    minus: Indices
-    scale: Siemens

@@ -12,7 +12,9 @@ from torch.nn import Linear, Module, Sequential, Tanh
 
 from crossbar.backend import Array, DataError
 from crossbar.data import Points
+from crossbar.losses import binary
 from crossbar.network import Network, classify
+from crossbar.noise import instances
 from crossbar.objectives import OBJECTIVES, erm
 from crossbar.torch_layers import from_torch
 from crossbar.training_settings import TrainingSettings
@@ -87,10 +89,10 @@ def train(
     labels = torch.tensor(points.labels, dtype=torch.float64)
     seed, selection_seed = (int(rng.integers(2**63)) for _ in range(2))
     generator = Generator().manual_seed(seed)
-    chooser = replace(settings, draws=settings.selection_draws)
+    chooser = replace(settings.noise, draws=settings.selection_draws, instance="batch")
     models, losses, selection = [], [], []
     for restart in range(settings.restarts):
-        model, history = _network(widths, generator), []
+        model, history = tanh_network(widths, generator), []
         for loss in _descent(model, objective, inputs, labels, settings, generator):
             history.append(loss)
             if progress is not None:
@@ -98,7 +100,8 @@ def train(
                 progress(done, settings.restarts * settings.epochs)
         with torch.no_grad():
             judge = Generator().manual_seed(selection_seed)
-            selection.append(OBJECTIVES[objective](model, inputs, labels, chooser, judge).item())
+            judged = OBJECTIVES[objective](model, inputs, labels, binary, chooser, judge)
+            selection.append(judged.item())
         models.append(model)
         losses.append(history)
     kept = int(np.argmin(selection))
@@ -122,7 +125,8 @@ def _check(points: Points, objective: str, widths: tuple[int, ...]) -> None:
         raise DataError(f"widths {widths} do not lead from {n_in} inputs to 1 output")
 
 
-def _network(widths: tuple[int, ...], generator: Generator) -> Sequential:
+def tanh_network(widths: tuple[int, ...], generator: Generator) -> Sequential:
+    """Return a fresh network in double precision, tanh inside, its last layer linear."""
     modules: list[Module] = []
     for n_in, n_out in pairwise(widths):
         # On "meta" the constructor draws nothing from torch's global generator.
@@ -145,6 +149,7 @@ def _descent(
 ) -> Iterator[float]:
     """Train `model` in place with full-batch Adam, yielding the loss that each epoch descended."""
     optimiser = torch.optim.Adam(model.parameters(), lr=settings.learning_rate, fused=True)
+    chance = instances(settings.noise, generator)
     for epoch in range(settings.epochs):
         # The last steps are small, so that the result does not hang on the last noise draws.
         remaining = 1.0 - epoch / settings.epochs
@@ -152,7 +157,7 @@ def _descent(
             group["lr"] = settings.learning_rate * remaining
         optimiser.zero_grad()
         descended = erm if epoch < settings.warmup else OBJECTIVES[objective]
-        loss = descended(model, inputs, labels, settings, generator)
+        loss = descended(model, inputs, labels, binary, settings.noise, next(chance))
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         yield loss.item()

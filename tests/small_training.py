@@ -5,9 +5,13 @@ import torch
 from torch import Tensor, nn
 
 from crossbar.data import Points, moons, standardise
-from crossbar.training_settings import TrainingSettings
+from crossbar.device_errors import DeviceErrors
+from crossbar.mapping import Window
+from crossbar.training_settings import NoiseSettings, TrainingSettings
 
-SHORT = TrainingSettings(epochs=30, warmup=5, restarts=2, draws=4, selection_draws=8)
+DEVICE = DeviceErrors.lognormal(0.4, Window(2e-6, 40e-6))
+NOISE = NoiseSettings(draws=4, device=DEVICE)
+SHORT = TrainingSettings(epochs=30, warmup=5, restarts=2, selection_draws=8, noise=NOISE)
 
 
 def generator(seed: int = 0) -> torch.Generator:

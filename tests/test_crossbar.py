@@ -140,7 +140,7 @@ def test_what_does_not_fit_is_refused_and_the_old_program_stays() -> None:
     xbar = crossbar(bench)
     xbar.program(WEIGHTS)
     pulses = len(bench.pulsed)
-    with pytest.raises(CapacityError, match=r"5x4.*8 bit lines; this array has 6 and 6"):
+    with pytest.raises(CapacityError, match=r"5x4.*need 20 pairs.*6x6, has 18"):
         xbar.program(np.ones((5, 4)))
     assert len(bench.pulsed) == pulses
     assert xbar.matmul(np.zeros((1, 5))).values.shape == (1, 3)
@@ -185,7 +185,7 @@ def test_a_stuck_cell_that_no_partner_can_balance_moves_the_matrix_to_other_word
     bench.conductance[0, :] = 90e-6
     xbar = crossbar(bench)
     report = xbar.program(WEIGHTS)
-    assert 0 not in report.placed[0].words
+    assert 0 not in report.placed[0].blocks[0].words
     assert not report.shortfall[0].any()
     assert report.success_at_verify == 1.0
 
@@ -334,3 +334,31 @@ def test_disturb_by_neighbours_is_told_from_relaxation() -> None:
     assert still.success_at_end < still.success_at_verify
     moving = reports["as it is"]
     assert moving.success_on_reread < moving.success_at_end < moving.success_at_verify
+
+
+def test_what_matmul_drives_can_be_asked_for_without_driving_it() -> None:
+    bench = FakeBench((6, 6))
+    xbar = crossbar(bench)
+    report = xbar.program(WEIGHTS)
+    x = np.random.default_rng(2).uniform(-1, 1, size=(2, 4, 5))
+    before = bench.now
+    voltages = xbar.voltages(x, input_range=2.0)
+    assert bench.now == before
+    assert voltages.shape == (1, 2, 4, 6)
+    words = report.placed[0].blocks[0].words
+    np.testing.assert_allclose(voltages[0][..., words], x * CELL.read_voltage / 2.0)
+    assert (np.delete(voltages, words, axis=-1) == 0).all()
+    with pytest.raises(LimitError, match="outside ±0"):
+        xbar.voltages(x, input_range=0.5)
+
+
+def test_cells_that_are_not_ohmic_have_another_conductance_at_each_read_voltage() -> None:
+    with open_bench("sim", seed=1) as bench:
+        xbar = bench.crossbar()
+        low, high = (xbar.read(16, voltage).value.sum() for voltage in (0.1, 0.4))
+        # The device of `sim` conducts by G sinh(bV)/b with b = 1/V.
+        assert high / low == pytest.approx(np.sinh(0.4) / np.sinh(0.1) / 4, rel=0.02)
+        with pytest.raises(LimitError, match="0 V"):
+            xbar.read(voltage=0.0)
+        with pytest.raises(LimitError, match="outside"):
+            xbar.read(voltage=0.6)

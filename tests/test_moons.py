@@ -5,11 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.stats import ttest_ind
 
 from crossbar import load, session
 from crossbar.backend import CapacityError, DataError
 from crossbar.experiments.moons import MoonsSettings, make_task, run
-from crossbar.experiments.moons_summary import summarise
+from crossbar.experiments.moons_summary import difference, summarise
+from crossbar.resumable import Record
 from crossbar.session import Session
 from crossbar.store import Arrays, Store
 
@@ -34,7 +36,7 @@ def results_of(
     folder: Path, settings: MoonsSettings = SHORT, bench: str = "sim", seed: int = 3
 ) -> dict[str, Arrays]:
     with opened(folder, settings, bench, seed) as s:
-        run(settings, s.bench, s.run, s.seed)
+        run(settings, s.bench, Record(s.run), s.seed)
         return s.store.results(s.run.id)
 
 
@@ -92,9 +94,12 @@ def test_another_seed_is_another_array(results: dict[str, Arrays], tmp_path: Pat
     assert not np.array_equal(other["draw/erm/0"]["reread"], results["draw/erm/0"]["reread"])
 
 
-@pytest.mark.parametrize("mapping", ["differential", "reference"])
-def test_on_an_ideal_array_hardware_equals_software(mapping: str, tmp_path: Path) -> None:
-    hidden = {"differential": 4, "reference": 8}[mapping]
+@pytest.mark.parametrize(
+    ("mapping", "hidden"), [("differential", 4), ("differential", 8), ("reference", 8)]
+)
+def test_on_an_ideal_array_hardware_equals_software(
+    mapping: str, hidden: int, tmp_path: Path
+) -> None:
     settings = replace(SHORT, mapping=mapping, hidden=hidden, training="erm", repeats=1)
     found = results_of(tmp_path, settings, "ideal")
     software = float(found["network/erm"]["accuracy"])
@@ -113,7 +118,7 @@ def test_what_was_finished_before_an_interrupt_is_kept(tmp_path: Path) -> None:
         pytest.raises(KeyboardInterrupt),
         opened(tmp_path, SHORT, "sim", 3) as s,
     ):
-        run(SHORT, s.bench, s.run, s.seed, impatient)
+        run(SHORT, s.bench, Record(s.run), s.seed, impatient)
     with Store.open(tmp_path / "s.sqlite", readonly=True) as store:
         (record,) = store.runs()
         found = store.results(record.id)
@@ -128,18 +133,18 @@ def test_what_was_finished_before_an_interrupt_is_kept(tmp_path: Path) -> None:
 
 def test_a_network_that_does_not_fit_is_refused_before_training(tmp_path: Path) -> None:
     with (
-        pytest.raises(CapacityError, match="3x5 and 6x1"),
+        pytest.raises(CapacityError, match="3x13 and 14x1"),
         opened(tmp_path, SHORT, "sim", 0) as s,
     ):
-        run(replace(SHORT, hidden=5), s.bench, s.run, 0)
+        run(replace(SHORT, hidden=13), s.bench, Record(s.run), 0)
 
 
 def test_an_unknown_objective_is_refused_before_training(tmp_path: Path) -> None:
     with (
-        pytest.raises(DataError, match="'luck' is not one of erm, trinomial, lognormal"),
+        pytest.raises(DataError, match="'luck' is not one of erm, trinomial, "),
         opened(tmp_path, SHORT, "sim", 0) as s,
     ):
-        run(replace(SHORT, training="luck"), s.bench, s.run, 0)
+        run(replace(SHORT, training="luck"), s.bench, Record(s.run), 0)
 
 
 @pytest.mark.parametrize(
@@ -174,3 +179,73 @@ def test_own_points_are_read_split_and_standardised(tmp_path: Path) -> None:
     assert task.train.inputs.mean(axis=0) == pytest.approx([0, 0], abs=1e-12)
     assert task.train.inputs.std(axis=0) == pytest.approx([1, 1])
     assert task.test.class_names == ("a", "b")
+
+
+def test_a_difference_has_welchs_interval() -> None:
+    rng = np.random.default_rng(0)
+    first, second = rng.normal(3.0, 2.0, 12), rng.normal(1.0, 0.5, 30)
+    expected = ttest_ind(first, second, equal_var=False).confidence_interval(0.95)
+    found = difference(first, second)
+    assert found["mean"] == pytest.approx(first.mean() - second.mean())
+    assert found["ci95"] == pytest.approx([expected.low, expected.high])
+
+
+def test_what_two_draws_cannot_tell_has_no_interval() -> None:
+    assert difference(np.array([1.0]), np.array([0.0, 2.0])) == {"mean": 0.0, "ci95": None}
+    assert difference(np.ones(3), np.zeros(3)) == {"mean": 1.0, "ci95": [1.0, 1.0]}
+
+
+def test_every_training_is_compared_with_plain_training(results: dict[str, Arrays]) -> None:
+    rows = {row["training"]: row for row in summarise(results)["rows"]}  # type: ignore[attr-defined]
+    less = rows["trinomial"]["drop_points_below_erm"]
+    drops = [rows[name]["drop_points"]["mean"] for name in ("erm", "trinomial")]
+    assert less["mean"] == pytest.approx(drops[0] - drops[1])
+    assert "drop_points_below_erm" not in rows["erm"]
+
+
+SEARCHED = replace(
+    SHORT, training="erm,lognormal,device", repeats=1, search=True, evaluations=4, device_programs=1
+)
+
+
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Arrays]:
+    return results_of(tmp_path_factory.mktemp("searched"), SEARCHED)
+
+
+def test_a_search_keeps_the_candidate_that_bears_drift_best(searched: dict[str, Arrays]) -> None:
+    names = [name for name in searched if name.startswith("search/lognormal/")]
+    assert len(names) == 4
+    values = [float(searched[name]["value"]) for name in names]
+    best = searched[names[int(np.argmax(values))]]
+    found = searched["network/lognormal"]
+    assert float(found["sigma"]) == pytest.approx(float(best["numbers"][0]))
+    assert not any(name.startswith(("search/erm", "search/device")) for name in searched)
+
+
+def test_device_training_is_of_errors_that_this_bench_made(searched: dict[str, Arrays]) -> None:
+    errors = searched["device-errors"]
+    assert errors["targets"].shape == (100,)
+    assert (errors["reached"] > 0).all()
+    assert "network/device" in searched
+
+
+def test_a_run_that_goes_on_trains_nothing_again(
+    searched: dict[str, Arrays], tmp_path: Path
+) -> None:
+    kept = {name: arrays for name, arrays in searched.items() if not name.startswith("draw/")}
+    works: list[str] = []
+    with opened(tmp_path, SEARCHED, "sim", 3) as s:
+        record = Record(s.run, kept)
+        run(SEARCHED, s.bench, record, s.seed, lambda work, _done, _total: works.append(work))
+        results = s.store.results(s.run.id)
+    assert {"programming draws", "cells of this pass"} == set(works)
+    for name in ("network/device", "device-errors"):
+        assert all(np.array_equal(results[name][key], searched[name][key]) for key in kept[name])
+    assert set(results) == {name for name in searched if "search/" not in name}
+
+
+def test_whoever_searches_programs_thirty_times() -> None:
+    assert MoonsSettings().draws == 10
+    assert MoonsSettings(search=True).draws == 30
+    assert MoonsSettings(search=True, repeats=3).draws == 3

@@ -1,8 +1,11 @@
 """The figures of a moons run, made from its record alone."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
+from scipy.stats import kurtosis
 from scipy.stats import t as student
 
 from crossbar.backend import Array
@@ -10,6 +13,10 @@ from crossbar.programming.report import Status
 from crossbar.store import Arrays
 
 PERCENT = 100.0
+NOISE: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {"trinomial": ("p1", "p2"), "lognormal": ("sigma",)}
+)
+"""What of `NoiseSettings` a training reads; of several layers, a number for each."""
 
 
 def draws(results: Mapping[str, Arrays], training: str) -> list[Arrays]:
@@ -39,6 +46,7 @@ def summarise(results: Mapping[str, Arrays]) -> dict[str, object]:
     rows = [
         _row(name, results[f"network/{name}"], draws(results, name)) for name in trainings(results)
     ]
+    _compare(rows)
     return {
         "rows": rows,
         "conventions": {
@@ -48,6 +56,9 @@ def summarise(results: Mapping[str, Arrays]) -> dict[str, object]:
             "calibrated": "after gain and offset of every output were measured with training "
             "inputs and corrected digitally; the other figures are without that",
             "sd": "standard deviation over programming draws of one array",
+            "ci95": "Student's 95 % interval of the mean over those draws; of a difference between "
+            "two trainings, Welch's",
+            "kurtosis": "excess kurtosis: 0 for normal errors, above it for rare large ones",
         },
     }
 
@@ -55,6 +66,9 @@ def summarise(results: Mapping[str, Arrays]) -> dict[str, object]:
 def _row(training: str, network: Arrays, found: list[Arrays]) -> dict[str, object]:
     software = float(network["accuracy"])
     row: dict[str, object] = {"training": training, "software_accuracy": software}
+    # Records of earlier versions do not say what noise a network was trained with.
+    if training in NOISE and NOISE[training][0] in network:
+        row["noise"] = {name: network[name].tolist() for name in NOISE[training]}
     if not found:
         return row
     hardware, calibrated = (
@@ -86,6 +100,43 @@ def _row(training: str, network: Arrays, found: list[Arrays]) -> dict[str, objec
     }
 
 
+BASELINE = "erm"
+"""What other trainings are compared with."""
+
+
+def _compare(rows: list[dict[str, Any]]) -> None:
+    """Add to every row how many points less it loses than plain training, with the interval."""
+    base = next((row for row in rows if row["training"] == BASELINE), None)
+    for row in rows:
+        if base is None or row is base or "drop_points" not in row or "drop_points" not in base:
+            continue
+        for name in ("drop_points", "calibrated_drop_points"):
+            row[f"{name}_below_erm"] = difference(
+                np.array(base[name]["values"]), np.array(row[name]["values"])
+            )
+
+
+def difference(first: Array, second: Array) -> dict[str, object]:
+    """Return the difference of two means of independent values, with its 95 % interval by Welch.
+
+    References
+    ----------
+    Welch, Biometrika 34 (1947) 28.
+    """
+    mean = float(first.mean() - second.mean())
+    if min(len(first), len(second)) < 2:
+        return {"mean": mean, "ci95": None}
+    parts = [values.var(ddof=1) / len(values) for values in (first, second)]
+    error = float(np.sqrt(sum(parts)))
+    if error == 0:
+        return {"mean": mean, "ci95": [mean, mean]}
+    freedom = sum(parts) ** 2 / (
+        parts[0] ** 2 / (len(first) - 1) + parts[1] ** 2 / (len(second) - 1)
+    )
+    half = float(student.ppf(0.975, freedom)) * error
+    return {"mean": mean, "ci95": [mean - half, mean + half]}
+
+
 def _errors(found: list[Arrays], name: str) -> dict[str, dict[str, float]]:
     """Return the errors of the dot products of each layer, all draws together."""
     described, layer = {}, 0
@@ -96,6 +147,7 @@ def _errors(found: list[Arrays], name: str) -> dict[str, dict[str, float]]:
             "mean": float(errors.mean()),
             "sd": float(errors.std()),
             "relative_sd": float(errors.std() / digital) if digital > 0 else float("nan"),
+            "kurtosis": float(kurtosis(errors)) if errors.std() > 0 else float("nan"),
         }
         layer += 1
     return described

@@ -20,14 +20,15 @@ def heading(run: RunRecord) -> str:
     return f"2-{s['hidden']}-1 on a crossbar: {s['mapping']} mapping, {data}"
 
 
-def provenance_note(run: RunRecord) -> str:
+def provenance_note(run: RunRecord, summary: Mapping[str, Any]) -> str:
     """Return bench, device, seed and the meaning of the spreads, in one line."""
     device = run.bench.get("device")
     model = device["model"] if isinstance(device, Mapping) else "real"
     bench = (
         run.bench_name if run.bench_name == run.bench_kind else f"{run.bench_kind} {run.bench_name}"
     )
-    draws = run.settings["repeats"]
+    found = [row["hardware_accuracy"]["n"] for row in summary["rows"] if "hardware_accuracy" in row]
+    draws = max(found, default=0)
     what = "1 programming draw" if draws == 1 else f"{draws} programming draws of one array"
     spread = "" if draws == 1 else "; ± is their standard deviation"
     return f"bench {bench}, device {model}, seed {run.seed}, {what}{spread}"
@@ -37,11 +38,15 @@ def tables(run: RunRecord, summary: dict[str, Any]) -> list[RenderableType]:
     """Return the accuracies and the programming figures as tables of at most 80 columns."""
     accuracy = Table(title=heading(run), title_justify="left")
     accuracy.add_column("training")
-    for name in ("software", "crossbar", "drop", "calibrated", "drop"):
+    for name in ("software", "crossbar", "calibrated"):
         accuracy.add_column(name, justify="right")
+    lost = Table(title="what is lost, in percentage points", title_justify="left")
+    lost.add_column("training")
+    for name in ("as programmed", "less than erm by", "calibrated"):
+        lost.add_column(name, justify="right")
     errors = Table(title="errors of the dot products, sd by layer", title_justify="left")
     errors.add_column("training")
-    for name in ("as programmed", "relative", "calibrated", "relative"):
+    for name in ("as programmed", "relative", "kurtosis", "calibrated", "relative"):
         errors.add_column(name, justify="right")
     programming = Table(title="programming, all draws", title_justify="left")
     programming.add_column("training")
@@ -51,19 +56,21 @@ def tables(run: RunRecord, summary: dict[str, Any]) -> list[RenderableType]:
     for row in summary["rows"]:
         software = f"{PERCENT * row['software_accuracy']:.1f}"
         if "hardware_accuracy" not in row:
-            accuracy.add_row(row["training"], software, "-", "-", "-", "-")
+            accuracy.add_row(row["training"], software, "-", "-")
             continue
         accuracy.add_row(
             row["training"],
             software,
             _pm(row["hardware_accuracy"], PERCENT),
-            _pm(row["drop_points"], 1.0),
             _pm(row["calibrated_accuracy"], PERCENT),
-            _pm(row["calibrated_drop_points"], 1.0),
         )
+        drops = ("drop_points", "drop_points_below_erm", "calibrated_drop_points")
+        lost.add_row(row["training"], *(_with_interval(row.get(name)) for name in drops))
+        as_programmed = row["dot_product_error"]
         errors.add_row(
             row["training"],
-            *_error_cells(row["dot_product_error"]),
+            *_error_cells(as_programmed),
+            ", ".join(f"{e['kurtosis']:.1f}" for e in as_programmed.values()),
             *_error_cells(row["calibrated_dot_product_error"]),
         )
         pulses, stuck = row["pulses_per_cell"], row["stuck_cells"]
@@ -85,13 +92,34 @@ def tables(run: RunRecord, summary: dict[str, Any]) -> list[RenderableType]:
             "readings at the end of a converter's range"
         )
         programming.caption_justify = "left"
-        shown += [errors, programming]
+        lost.caption = (
+            "software minus crossbar accuracy: mean over draws, [95 % interval of the mean]"
+        )
+        lost.caption_justify = "left"
+        shown += [lost, errors, programming]
     accuracy.caption = (
-        "accuracy in %, drop in percentage points; calibrated: gain and offset of every output "
-        "measured with training inputs and corrected digitally"
+        "accuracy in %; calibrated: gain and offset of every output measured with training inputs "
+        "and corrected digitally"
     )
     accuracy.caption_justify = "left"
-    return [*shown, Text(provenance_note(run))]
+    return [*shown, *_searched(run, summary), Text(provenance_note(run, summary))]
+
+
+def _searched(run: RunRecord, summary: Mapping[str, Any]) -> list[Text]:
+    """Return a line per training whose noise was searched."""
+    if not run.settings.get("search"):
+        return []
+    lines = []
+    for row in summary["rows"]:
+        if noise := row.get("noise"):
+            found = ", ".join(f"{name} {_numbers(value)}" for name, value in noise.items())
+            lines.append(Text(f"{row['training']}: the search took {found}"))
+    return lines
+
+
+def _numbers(value: Any) -> str:
+    listed = value if isinstance(value, list) else [value]
+    return " ".join(f"{number:.3f}" for number in listed)
 
 
 def _error_cells(layers: Mapping[str, Mapping[str, float]]) -> tuple[str, str]:
@@ -100,6 +128,14 @@ def _error_cells(layers: Mapping[str, Mapping[str, float]]) -> tuple[str, str]:
         ", ".join(f"{e['sd']:.2g}" for e in layers.values()),
         ", ".join(f"{PERCENT * e['relative_sd']:.0f} %" for e in layers.values()),
     )
+
+
+def _with_interval(values: Mapping[str, Any] | None) -> str:
+    """Return a mean with its 95 % interval, as far as there is one."""
+    if values is None:
+        return ""
+    mean, interval = f"{values['mean']:.1f}", values["ci95"]
+    return mean if interval is None else f"{mean} [{interval[0]:.1f}, {interval[1]:.1f}]"
 
 
 def _pm(values: Mapping[str, Any], factor: float) -> str:
@@ -115,4 +151,4 @@ def draw(
     from crossbar.figures.moons import moons_figure
     from crossbar.figures.style import save
 
-    save(moons_figure(results, summary, heading(run), provenance_note(run)), path)
+    save(moons_figure(results, summary, heading(run), provenance_note(run, summary)), path)
