@@ -25,6 +25,7 @@ from crossbar.experiments.moons import MoonsSettings, make_task
 from crossbar.experiments.moons import run as run_moons
 from crossbar.experiments.moons_summary import summarise
 from crossbar.network import classify
+from crossbar.resumable import Record
 
 MEBI = 2**20
 RELAXATIONS = (0.0, 0.01, 0.02, 0.048, 0.08)
@@ -81,7 +82,7 @@ def stages(folder: Path) -> list[Row]:
             start = timed("calibrate a network, mean", start)
     with session(load("sim"), folder / "s.sqlite", experiment="moons", settings={}) as s:
         short = MoonsSettings(repeats=1, epochs=30)
-        run_moons(short, s.bench, s.run, 0)
+        run_moons(short, s.bench, Record(s.run), 0)
         results = s.store.results(s.run.id)
         start = time.perf_counter()
         summary = summarise(results)

@@ -26,6 +26,8 @@ Progress: TypeAlias = Callable[[int, int], None]
 
 NEIGHBOURS = 25  # assumed
 """Measured writes that a device's error is drawn from, those with the nearest targets."""
+SAME = 1e-6
+"""Relative difference of targets that are one: in single precision the low end is not the same."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,8 +92,8 @@ class ProfileErrors:
         level = np.rint(part * (self.levels.levels - 1)).astype(np.intp)
         place = np.maximum(level - self.levels.exact, 0)
         held = self.window.low + self.levels.beyond[place] * self.window.span
-        # A level beyond the first is above the low end, so that nothing is divided by zero.
-        beyond = (level >= self.levels.exact) & (asked > 0)
+        # The first level is always exact, so that nothing is divided by zero.
+        beyond = level >= self.levels.exact
         ratio = np.where(beyond, held / np.where(beyond, asked, 1.0), 1.0)
         return Response(gain=factor * ratio, shift=np.zeros_like(asked))
 
@@ -109,7 +111,7 @@ class MeasuredErrors:
     stuck
         Cells that no pulse moved, same shape.
     neighbours
-        Of how many writes one is drawn.
+        Of how many writes, at least, one is drawn: as many below the target as above it.
     """
 
     targets: Array
@@ -133,8 +135,8 @@ class MeasuredErrors:
     def _drawn(self, asked: Array, chance: Array) -> Indices:
         """Return which write each device is like; writes of one target all have the same chance."""
         count, wanted = len(self.targets), min(self.neighbours, len(self.targets))
-        first = np.searchsorted(self.targets, asked, side="left")
-        last = np.searchsorted(self.targets, asked, side="right")
+        first = np.searchsorted(self.targets, asked * (1 - SAME), side="left")
+        last = np.searchsorted(self.targets, asked * (1 + SAME), side="right")
         margin = np.maximum(wanted - (last - first) + 1, 0) // 2
         first = np.clip(first - margin, 0, count - wanted)
         last = np.clip(last + margin, first + wanted, count)
@@ -232,8 +234,8 @@ class DeviceErrors:
             True for cells that no pulse moved, same shape: they are drawn as they are. Without
             it no cell counts as stuck, and the error of one that was moves with the target.
         neighbours
-            Of how many writes, those with the nearest targets, one is drawn; writes with the very
-            target that is asked for are all among them.
+            Of how many writes, at least, one is drawn: those with the nearest targets, as many
+            below as above. Writes with the very target that is asked for are all among them.
         source
             Where they are from, in words.
 
