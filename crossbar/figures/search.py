@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure, SubFigure
+from matplotlib.ticker import MaxNLocator
 
 from crossbar.backend import Array
 from crossbar.experiments.search_summary import best_of, candidates, searched
@@ -63,6 +64,10 @@ def _search(
             planes.append(one)
         else:
             _line(one, found, columns[0], shade)
+    for side, end in enumerate(_ends(found, groups) if planes else []):
+        for one in planes:
+            # The same ranges for all sites, from no noise on.
+            (one.set_ylim if side else one.set_xlim)(-0.04 * end, 1.06 * end)
     for unused in axes[1 + len(groups) :]:
         unused.set_visible(False)
     if planes:
@@ -81,6 +86,13 @@ def _groups(names: list[str]) -> list[tuple[int, ...]]:
         elif not any(k in group for group in groups):
             groups.append((k,))
     return groups
+
+
+def _ends(found: list[Arrays], groups: list[tuple[int, ...]]) -> list[float]:
+    """Return the largest p1 and the largest p2 of any site."""
+    numbers = np.array([c[NUMBERS] for c in found])
+    pairs = [group for group in groups if len(group) == 2]
+    return [float(numbers[:, [pair[side] for pair in pairs]].max()) or 1.0 for side in range(2)]
 
 
 def _scale(values: Array) -> Normalize:
@@ -110,6 +122,7 @@ def _course(axes: Axes, name: str, found: list[Arrays], shade: str) -> None:
         axes.axvline(
             k, color=QUIET, lw=1, ls=":", label="failed" if k == position[~good][0] else None
         )
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("candidate")
     axes.set_ylabel("validation accuracy (%)")
     axes.legend(fontsize=8, loc="lower right", frameon=True, framealpha=0.8, edgecolor="none")
