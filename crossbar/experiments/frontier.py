@@ -48,7 +48,7 @@ class FrontierSettings:
         metadata={"help": "Training objectives to compare, separated by commas."},
     )
     hidden: str = field(
-        default="4,8,16,32,64", metadata={"help": "Hidden units of the 2-H-1 networks."}
+        default="4,8,12,16,32,64", metadata={"help": "Hidden units of the 2-H-1 networks."}
     )
     copies: str = field(
         default="1,4", metadata={"help": "Pairs of cells that each weight is the mean of."}

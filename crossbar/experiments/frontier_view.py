@@ -104,8 +104,8 @@ def tables(run: RunRecord, summary: dict[str, Any]) -> list[RenderableType]:
     table = Table(title=heading(run), title_justify="left")
     for name in ("training", "network", "pairs", "cells"):
         table.add_column(name, justify="left" if name == "training" else "right")
-    for name in ("software", "drifted", "95 % reach", ""):
-        table.add_column(name, justify="right")
+    for name in ("software", "drifted", "95 %", ""):
+        table.add_column(name, justify="right", no_wrap=True)
     for row in summary["rows"]:
         table.add_row(
             row["training"],
@@ -118,8 +118,8 @@ def tables(run: RunRecord, summary: dict[str, Any]) -> list[RenderableType]:
             "best" if row["frontier"] else "",
         )
     table.caption = (
-        "accuracy in %, ± over networks; pairs: of cells per weight; 95 % reach: what 95 % of the "
-        "draws have at least; best: nothing with as few cells does as well; *: not in one 10x10"
+        "accuracy in %, ± over networks; pairs: of cells per weight; 95 %: what 95 % of the draws "
+        "have at least; best: nothing with as few cells does as well; *: not in one 10x10"
     )
     table.caption_justify = "left"
     return [table, Text(provenance_note(run))]
