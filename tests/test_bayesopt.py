@@ -198,15 +198,23 @@ def test_while_everything_fails_the_space_is_filled() -> None:
         study.best()
 
 
-def test_a_large_value_that_was_luck_is_not_the_one_to_beat() -> None:
-    # All values are noise but for the slope: the model's mean, not the luckiest value, counts.
-    rng = np.random.default_rng(0)
-    study = Study(Space((Continuous("a", 0.0, 1.0),)), SHORT, 0)
-    for a in np.linspace(0, 1, 15):
-        study.tell({"a": float(a)}, float(a + 0.3 * rng.standard_normal()))
-    study.tell({"a": 0.1}, 2.5)
-    assert number(study.best().point, "a") == 0.1
-    assert number(study.ask(), "a") > 0.3
+def test_under_noise_the_largest_value_told_is_not_the_one_to_beat() -> None:
+    rng = np.random.default_rng(3)
+    study = Study(GRID, SHORT, 0)
+    points = GRID.points(GRID.grid())
+    # Each measured four times, from which the model learns how much of a value is luck.
+    for k in np.repeat(rng.choice(len(points), 8, replace=False), 4):
+        study.tell(points[k], ridge(points[k]) + 0.3 * float(rng.standard_normal()))
+    told = [t.point for t in study.told]
+    free = [point for point in points if point not in told]
+    mean, sd = study.posterior(free)
+    asked = []
+    luckiest = max(t.value for t in study.told if t.value is not None)
+    for best in (float(study.posterior(told)[0].max()), luckiest):
+        z = (mean - best) / sd
+        asked.append(free[int(np.argmax((mean - best) * norm.cdf(z) + sd * norm.pdf(z)))])
+    assert asked[0] != asked[1]
+    assert study.ask() == asked[0]
 
 
 @pytest.mark.parametrize(
