@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from crossbar.backend import Array, Flags, Indices, Siemens
+from crossbar.backend import Array, Flag, Flags, Indices, Mask, Siemens
 from crossbar.mapping import weights
 
 
@@ -86,6 +86,12 @@ class Placed:
             word[here], plus[here], minus[here] = b.words[:, None], b.plus, b.minus
         return CopyCells(word, plus, minus)
 
+    def mask(self, array: tuple[int, int]) -> Mask:
+        """Return which cells of an array of this shape belong to the matrix."""
+        cells, mine = self.cells, np.zeros(array, dtype=np.bool_)
+        mine[cells.word, cells.plus] = mine[cells.word, cells.minus] = True
+        return mine
+
     def voltages(self, inputs: Array, word_lines: int) -> Array:
         """Return the word-line voltages of all drives, block after block.
 
@@ -119,12 +125,19 @@ class Placed:
         Array
             A, shape ``(batch, n_out)``.
         """
+        return self._gathered(currents, -1.0) / self.copies
+
+    def sums(self, currents: Array) -> Array:
+        """Return plus and partner currents of all copies, added up; shapes as `differences`."""
+        return self._gathered(currents, 1.0)
+
+    def _gathered(self, currents: Array, partners: float) -> Array:
         drives = currents.reshape(len(self.blocks), -1, currents.shape[1])
         total = np.zeros((self.shape[1], drives.shape[1]))
         for block, current in zip(self.blocks, drives, strict=True):
-            part = current[:, block.plus] - current[:, block.minus]
+            part = current[:, block.plus] + partners * current[:, block.minus]
             np.add.at(total, block.outputs, part.T)
-        return total.T / self.copies
+        return total.T
 
     def flags(self, flags: Flags) -> Flags:
         """Return the flags of each product, from those of all drives; shapes as `differences`."""
@@ -134,6 +147,10 @@ class Placed:
             part = flag[:, block.plus] | flag[:, block.minus]
             np.bitwise_or.at(total, block.outputs, part.T)
         return total.T
+
+    def clipped(self, flags: Flags) -> Mask:
+        """Return which products have a converter at the end of its range, as `flags` does."""
+        return np.asarray(self.flags(flags) & Flag.CLIPPED, dtype=np.bool_)
 
     def weights(self, conductances: Array) -> Array:
         """Return the weights that an array's conductances, S, stand for; shape `shape`."""

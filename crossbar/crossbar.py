@@ -19,15 +19,26 @@ from crossbar.backend import (
 )
 from crossbar.blocks import Placed
 from crossbar.calibration import Calibration, fit_calibration, measure_offset
+from crossbar.drift import factors, reference_currents
 from crossbar.mapping import MAPPINGS
 from crossbar.placement import check_fits, place
+from crossbar.programmed import (
+    Programmed,
+    checked_inputs,
+    checked_matrix,
+    driven,
+    raw_product,
+)
 from crossbar.programming import IsppSettings, Pulses, WriteVerify, check_pulses
-from crossbar.programming.job import Job
+from crossbar.programming.job import LOOK_READS, Job
 from crossbar.programming.metrics import NOTHING, Metrics
 from crossbar.programming.write_verify import Progress, check_targets
-from crossbar.results import Conductances, Product, ProgramReport
+from crossbar.results import Conductances, Product, ProgramReport, finished
+from crossbar.weight_rewriting import Rewriting, rewrite_weights
 from crossbar.weight_writing import ONE, Copies, write_weights
 
+REFERENCE_READS = 16
+"""Readings averaged for a drift reference; it then has a quarter of a read's noise."""
 OFFSET_READS = 64
 """Readings averaged for the offset of the bit lines; it then adds an eighth of a read's noise."""
 PLACEMENTS = 3
@@ -86,11 +97,8 @@ class Crossbar:
             )
         self._stuck = np.full(backend.shape, np.nan)
         self._offset: Array | None = None
-        self._matrices: list[Array] = []
-        self._placed: list[Placed] = []
-        self._calibrations: list[Calibration | None] = []
-        # Bench time at which each layer's uncertainty was measured, s.
-        self._estimated: list[Second] = []
+        self._programmed: list[Programmed] = []
+        self._reference: list[Array] | None = None
         self._reread: Array = np.full(backend.shape, np.nan)
 
     @property
@@ -162,7 +170,7 @@ class Crossbar:
                 f"{self.backend.shape}"
             )
         check_targets(wanted[~np.isnan(wanted)], self.settings.window)
-        self._matrices, self._placed, self._calibrations = [], [], []
+        self._forget()
         job = self._job(progress, self.metrics)
         job.survey()
         job.write(wanted)
@@ -189,13 +197,13 @@ class Crossbar:
         CapacityError
             If they do not fit the array.
         """
-        checked = [_checked_matrix(m) for m in matrices]
+        checked = [checked_matrix(m) for m in matrices]
         if not checked:
             raise DataError("nothing to program: no matrix was given")
         shapes = [m.shape for m in checked]
         check_fits(shapes, self.mapping, self.backend.shape, self.copies.counts)
         # What was in the array before is gone from the first pulse on, however this ends.
-        self._matrices, self._placed, self._calibrations = [], [], []
+        self._forget()
         job = self._job(progress)
         placed: list[Placed] = []
         shortfall: list[Array] = []
@@ -211,10 +219,12 @@ class Crossbar:
             if int((~np.isnan(self._stuck)).sum()) == known:
                 break
         report = self._finish(job, placed, shortfall)
-        self._matrices, self._placed = checked, placed
-        self._calibrations = [None] * len(checked)
-        self._estimated = [self.backend.now] * len(checked)
+        now = self.backend.now
+        self._programmed = [Programmed(m, p, now) for m, p in zip(checked, placed, strict=True)]
         return report
+
+    def _forget(self) -> None:
+        self._programmed, self._reference = [], None
 
     def _job(self, progress: Progress | None, metrics: Metrics = NOTHING) -> Job:
         return Job(
@@ -224,36 +234,9 @@ class Crossbar:
     def _finish(
         self, job: Job, placed: Sequence[Placed], shortfall: Sequence[Array] = ()
     ) -> ProgramReport:
-        """Read everything, wait, read it again, and return the report."""
-        ended = job.ended()
-        rereads = job.reread()
-        multiply = job.multiply_error()
-        self._reread = rereads[-1].conductance
-        delay = self.settings.reread_delay
-        return ProgramReport(
-            placed=tuple(placed),
-            shortfall=tuple(shortfall),
-            passes=tuple(job.passes),
-            target=job.target,
-            verified=job.verified,
-            ended=ended,
-            reread=next(read.conductance for read in rereads if read.delay == delay),
-            status=job.status,
-            pulses=job.pulses,
-            reads=job.reads,
-            reversals=job.reversals,
-            energy=job.energy,
-            elapsed=job.elapsed,
-            rereads=rereads,
-            left=tuple(job.left),
-            disturb=tuple(job.disturb),
-            multiply=multiply,
-            clipped=job.clipped,
-            tolerance=self.settings.tolerance,
-            window=self.settings.window,
-            reread_delay=delay,
-            seconds=job.seconds,
-        )
+        report = finished(job, self.settings, placed, shortfall)
+        self._reread = report.rereads[-1].conductance
+        return report
 
     def matmul(self, x: ArrayLike, layer: int = 0, *, input_range: float | None = None) -> Product:
         """Multiply on the array: inputs as word-line voltages, products as bit-line currents.
@@ -275,24 +258,25 @@ class Crossbar:
         LimitError
             If an input is larger than `input_range`.
         """
-        matrix, placed = self._layer(layer)
-        given = _checked_inputs(x, matrix.shape[0])
+        here = self._layer(layer)
+        matrix = here.matrix
+        given = checked_inputs(x, matrix.shape[0])
         inputs = given.reshape(-1, matrix.shape[0])
-        raw, flags = self._raw_product(inputs, placed, input_range)
+        raw, flags = self._raw(here, inputs, input_range)
         digital = inputs @ matrix
-        calibration, since = self._calibrations[layer], self._estimated[layer]
-        if calibration is None:
+        if here.calibration is None:
             values = raw
-            uncertainty = np.sqrt(np.mean((inputs @ self._weight_errors(layer)) ** 2, axis=0))
+            errors = here.placed.weights(self._reread) - matrix
+            uncertainty = np.sqrt(np.mean((inputs @ errors) ** 2, axis=0))
         else:
-            values, uncertainty = calibration.correct(raw), calibration.residual
+            values, uncertainty = here.calibration.correct(raw), here.calibration.residual
         clipped = ((flags & Flag.CLIPPED) != 0).any(axis=0)
         shape = (*given.shape[:-1], matrix.shape[1])
         return Product(
             values=values.reshape(shape),
             digital=digital.reshape(shape),
             uncertainty=np.where(clipped, np.nan, uncertainty),
-            uncertainty_age=self.backend.now - since,
+            uncertainty_age=self.backend.now - here.estimated,
             flags=flags.reshape(shape),
         )
 
@@ -302,10 +286,12 @@ class Crossbar:
         Each block of the matrix is one drive. Parameters and errors as in `matmul`; nothing is
         driven.
         """
-        matrix, placed = self._layer(layer)
-        given = _checked_inputs(x, matrix.shape[0])
-        driven, _ = self._driven(given.reshape(-1, matrix.shape[0]), placed, input_range)
-        return driven.reshape(len(placed.blocks), *given.shape[:-1], self.backend.shape[0])
+        here = self._layer(layer)
+        given = checked_inputs(x, here.matrix.shape[0])
+        inputs, word_lines = given.reshape(-1, given.shape[-1]), self.backend.shape[0]
+        voltage = self.settings.read_voltage
+        drives, _ = driven(here.placed, inputs, voltage, input_range, word_lines)
+        return drives.reshape(len(here.placed.blocks), *given.shape[:-1], word_lines)
 
     def calibrate(
         self, layer: int, inputs: ArrayLike, *, input_range: float | None = None
@@ -328,69 +314,133 @@ class Crossbar:
         DataError
             As `matmul`, and if there are fewer than three inputs.
         """
-        matrix, placed = self._layer(layer)
-        checked = _checked_inputs(inputs, matrix.shape[0]).reshape(-1, matrix.shape[0])
+        here = self._layer(layer)
+        n_in = here.matrix.shape[0]
+        checked = checked_inputs(inputs, n_in).reshape(-1, n_in)
         if len(checked) < 3:
             raise DataError(
                 f"{len(checked)} inputs cannot fix a line; a calibration takes 3 or more"
             )
         self._offset = measure_offset(self.backend, OFFSET_READS)
-        raw, flags = self._raw_product(checked, placed, input_range)
+        raw, flags = self._raw(here, checked, input_range)
         clipped = np.asarray(flags & Flag.CLIPPED, dtype=np.bool_)
-        calibration = fit_calibration(raw, checked @ matrix, clipped)
-        self._calibrations[layer], self._estimated[layer] = calibration, self.backend.now
+        calibration = fit_calibration(raw, checked @ here.matrix, clipped)
+        here.calibration, here.estimated = calibration, self.backend.now
         return calibration
 
-    def _raw_product(
-        self, inputs: Array, placed: Placed, input_range: float | None
+    def take_reference(self, repeats: int = REFERENCE_READS) -> None:
+        """Measure what `compensate_drift` compares with later: best right after programming.
+
+        Parameters
+        ----------
+        repeats
+            Readings averaged, each of which drives every block of every matrix once.
+
+        Raises
+        ------
+        DataError
+            If nothing was programmed.
+        BenchError
+            If a bit line is at the end of its converter's range.
+        """
+        self._reference = self._currents(repeats)
+        for here in self._programmed:
+            here.factor = None
+
+    def compensate_drift(
+        self, scope: str = "layer", repeats: int = REFERENCE_READS
+    ) -> tuple[Array, ...]:
+        """Multiply products by what conductances have lost in common since the reference.
+
+        Parameters
+        ----------
+        scope
+            A name in `crossbar.drift.SCOPES`.
+        repeats
+            As in `take_reference`.
+
+        Returns
+        -------
+        tuple of Array
+            The factors of each matrix, shape ``(n_out,)``; they act on all products from now on,
+            before a calibration does.
+
+        Raises
+        ------
+        DataError
+            If there is no reference.
+        BenchError
+            As `take_reference`, and if the scope does not exist.
+        """
+        if self._reference is None:
+            raise DataError("drift is measured against a reference: take one after programming")
+        found = factors(self._reference, self._currents(repeats), scope)
+        for here, factor in zip(self._programmed, found, strict=True):
+            here.factor = factor
+        return tuple(found)
+
+    def _currents(self, repeats: int) -> list[Array]:
+        self._layer(0)
+        placed = [here.placed for here in self._programmed]
+        voltage = self.settings.read_voltage
+        return reference_currents(self.backend, self.offset, placed, voltage, repeats)
+
+    def weights(self, layer: int = 0, repeats: int = LOOK_READS) -> Array:
+        """Return a matrix as its cells hold it now, read this many times, ``(n_in, n_out)``.
+
+        Raises
+        ------
+        DataError
+            If there is no such matrix.
+        """
+        placed = self._layer(layer).placed
+        return placed.weights(self._job(None).read(placed.mask(self.backend.shape), repeats))
+
+    def rewrite(self, layer: int, weights: ArrayLike, *, pulses: int | None = None) -> Rewriting:
+        """Write some weights of a matrix anew, one cell of each, and leave the others alone.
+
+        A drift reference is void after it.
+
+        Parameters
+        ----------
+        layer
+            Which of the programmed matrices.
+        weights
+            What they are to be, ``(n_in, n_out)``; NaN leaves a weight alone.
+        pulses
+            How many it may take in all; by default as many as the budgets of the cells allow.
+
+        Raises
+        ------
+        DataError
+            If there is no such matrix, or the shape is another one.
+        """
+        here = self._layer(layer)
+        wanted = np.asarray(weights, dtype=np.float64)
+        if wanted.shape != here.matrix.shape:
+            raise DataError(f"weights {wanted.shape} are not those of a matrix {here.matrix.shape}")
+        self._reference, here.factor = None, None
+        written = rewrite_weights(
+            lambda cell: Job(self.backend, cell, self.pulses, self.offset, self._stuck, None),
+            wanted,
+            here.placed,
+            self.mapping,
+            self.settings,
+            pulses,
+        )
+        if written.report is not None:
+            here.matrix = np.where(np.isnan(wanted), here.matrix, wanted)
+        return written
+
+    def _raw(
+        self, here: Programmed, inputs: Array, input_range: float | None
     ) -> tuple[Array, Flags]:
-        """Return products before calibration, and their flags."""
-        voltages, full = self._driven(inputs, placed, input_range)
-        reading = self.backend.drive(voltages)
-        difference = placed.differences(reading.current - self.offset)
-        factor = full / (self.settings.read_voltage * placed.scale)
-        return difference * factor, placed.flags(reading.flags)
+        voltage = self.settings.read_voltage
+        return raw_product(self.backend, here, self.offset, inputs, voltage, input_range)
 
-    def _driven(
-        self, inputs: Array, placed: Placed, input_range: float | None
-    ) -> tuple[Array, float]:
-        """Return the voltages of every drive, and the input that is driven at the read voltage."""
-        largest = float(np.max(np.abs(inputs), initial=0.0))
-        full = input_range if input_range is not None else (largest or 1.0)
-        if not 0 < full < np.inf:
-            raise LimitError(f"input_range {full} is not a positive finite number")
-        if not largest <= full:
-            raise LimitError(f"input {largest:.6g} is outside ±{full:.6g}, the range of this layer")
-        voltage, word_lines = self.settings.read_voltage, self.backend.shape[0]
-        return placed.voltages(inputs * (voltage / full), word_lines), full
-
-    def _layer(self, layer: int) -> tuple[Array, Placed]:
-        if not 0 <= layer < len(self._matrices):
+    def _layer(self, layer: int) -> Programmed:
+        if not 0 <= layer < len(self._programmed):
             raise DataError(
-                f"layer {layer} does not exist: {len(self._matrices)} matrices are programmed"
+                f"layer {layer} does not exist: {len(self._programmed)} matrices are programmed"
             )
-        return self._matrices[layer], self._placed[layer]
-
-    def _weight_errors(self, layer: int) -> Array:
-        """Return re-read minus wanted weights, shape ``(n_in, n_out)``."""
-        return self._placed[layer].weights(self._reread) - self._matrices[layer]
-
-
-def _checked_matrix(matrix: ArrayLike) -> Array:
-    """Return a matrix of weights as float64, or raise `DataError`."""
-    checked = np.array(matrix, dtype=np.float64)
-    if checked.ndim != 2 or checked.size == 0:
-        raise DataError(f"weights are a table (n_in, n_out), not an array of shape {checked.shape}")
-    if not np.all(np.isfinite(checked)):
-        raise DataError(f"weights hold {int((~np.isfinite(checked)).sum())} NaN or infinite values")
-    return checked
-
-
-def _checked_inputs(x: ArrayLike, n_in: int) -> Array:
-    """Return inputs as float64 of shape ``(..., n_in)``, or raise `DataError`."""
-    checked = np.asarray(x, dtype=np.float64)
-    if checked.ndim == 0 or checked.shape[-1] != n_in:
-        raise DataError(f"inputs of shape {checked.shape} do not end in {n_in}, the layer's inputs")
-    if not np.all(np.isfinite(checked)):
-        raise DataError(f"inputs hold {int((~np.isfinite(checked)).sum())} NaN or infinite values")
-    return checked
+        return self._programmed[layer]

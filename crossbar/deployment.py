@@ -6,22 +6,18 @@ from typing import TypeAlias
 import numpy as np
 import torch
 from torch import Generator, Tensor
-from torch.func import functional_call
 from torch.nn import Module
 
 from crossbar.backend import Array, DataError
 from crossbar.conductances import device_sets
 from crossbar.device_errors import DeviceErrors
-from crossbar.draws import one_by_one
 from crossbar.losses import Metric
+from crossbar.memsim.many import scores_of_draws
 from crossbar.memsim.perturb import Perturbation, parameter_sets
 from crossbar.memsim.profile import DeviceProfile
 from crossbar.noise import LAWS
 from crossbar.objectives import noisy_sets
 from crossbar.training_settings import NoiseSettings, check_counts
-
-EXAMPLES_AT_ONCE = 2048
-"""In an evaluation: what is beyond a processor's cache costs more than calls do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +98,8 @@ def evaluate(
     deployment: Deployment,
     draws: int,
     generator: Generator,
+    *,
+    device: torch.device | str | None = None,
 ) -> Array:
     """Return a metric of a network under each draw of where it goes, shape ``(draws,)``.
 
@@ -110,23 +108,21 @@ def evaluate(
     model
         In the mode it is to be evaluated in; never changed.
     inputs, labels
-        Batch first; inputs pass `EXAMPLES_AT_ONCE` at a time.
+        Batch first.
     metric
         Of all scores of a draw.
     deployment, draws, generator
         As in `deployed_sets`.
+    device
+        As in `crossbar.memsim.many.scores_of_draws`.
     """
 
     def sets(count: int) -> dict[str, Tensor]:
         return deployed_sets(model, deployment, count, generator)
 
     with torch.no_grad():
-        parts = torch.split(inputs, EXAMPLES_AT_ONCE)
-        values = []
-        for one in one_by_one(model, draws, sets):
-            scores = torch.cat([functional_call(model, one, (part,)) for part in parts])
-            values.append(float(metric(scores, labels)))
-    return np.array(values)
+        every = scores_of_draws(model, inputs, draws, sets, device=device)
+        return np.array([float(metric(scores, labels.to(scores.device))) for scores in every])
 
 
 def describe(deployment: Deployment) -> str:

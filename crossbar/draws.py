@@ -71,12 +71,17 @@ def outputs(model: Module, inputs: Tensor, draws: int, sets: DrawSets) -> Tensor
 
 
 def one_by_one(model: Module, draws: int, sets: DrawSets) -> Iterator[dict[str, Tensor]]:
-    """Yield the parameters of each draw; as many are made at a time as memory is spent on."""
+    """Yield the parameters of each draw, made as by `portions`."""
+    for _, made in portions(model, draws, sets):
+        # Unbound, because the gradient of an index is as large as what was indexed.
+        for values in zip(*(values.unbind(0) for values in made.values()), strict=True):
+            yield dict(zip(made, values, strict=True))
+
+
+def portions(model: Module, draws: int, sets: DrawSets) -> Iterator[tuple[int, dict[str, Tensor]]]:
+    """Yield the parameters of all draws: how many draws, and theirs, as memory is spent on them."""
     numbers = sum(parameter.numel() for parameter in model.parameters())
     size = max(1, NUMBERS_DRAWN // max(1, numbers))
     for start in range(0, draws, size):
         portion = min(size, draws - start)
-        made = sets(portion)
-        # Unbound, because the gradient of an index is as large as what was indexed.
-        for values in zip(*(values.unbind(0) for values in made.values()), strict=True):
-            yield dict(zip(made, values, strict=True))
+        yield portion, sets(portion)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias, overload
 import numpy as np
 from numpy.typing import ArrayLike
 
-from crossbar.backend import Array, DataError
+from crossbar.backend import Array, DataError, Indices
 from crossbar.network import ACTIVATIONS, Layer, Network, check_inputs, with_bias
 from crossbar.results import Product, ProgramReport
 
@@ -63,6 +63,24 @@ class Inference:
     beyond: tuple[int, ...]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Line:
+    """A straight line for each output, digital: what fine-tuning puts behind a layer's products.
+
+    Parameters
+    ----------
+    gain, offset
+        Without unit and in units of the product, shape ``(n_out,)``.
+    """
+
+    gain: Array
+    offset: Array
+
+    def __call__(self, products: Array) -> Array:
+        """Return ``gain * products + offset``, shape ``(batch, n_out)``."""
+        return self.gain * products + self.offset
+
+
 @dataclass(slots=True, eq=False)
 class HardwareLayer:
     """One layer on the crossbar.
@@ -82,6 +100,8 @@ class HardwareLayer:
         Calls so far.
     extended
         Calls so far whose inputs went beyond `input_range`.
+    line
+        Applied to the products before the activation; None for none.
     """
 
     layer: Layer
@@ -90,9 +110,22 @@ class HardwareLayer:
     input_range: float
     runs: int = 0
     extended: int = 0
+    line: Line | None = None
 
     def run(self, x: ArrayLike) -> tuple[Array, Product]:
         """Return the layer's outputs, shape ``(batch, n_out)``, and the product they come from.
+
+        Raises
+        ------
+        DataError, LimitError
+            As `multiply`.
+        """
+        product = self.multiply(x)
+        values = product.values if self.line is None else self.line(product.values)
+        return ACTIVATIONS[self.layer.activation](values), product
+
+    def multiply(self, x: ArrayLike) -> Product:
+        """Return the layer's products, biases included, for inputs ``(batch, n_in)``.
 
         Inputs beyond `input_range` are not clipped: the largest of this call maps to the read
         voltage instead, which makes the others' voltages smaller. `extended` counts such calls.
@@ -115,7 +148,7 @@ class HardwareLayer:
             raise DataError(f"layer {self.index} is not on the crossbar any more: offload it again")
         self.runs += 1
         self.extended += largest > self.input_range
-        return ACTIVATIONS[self.layer.activation](product.values), product
+        return product
 
     def reach(self, inputs: Array) -> float:
         """Return the magnitude that a call with these inputs, biases included, drives at most."""
@@ -166,7 +199,8 @@ class HardwareNetwork:
     def calibrate(self, inputs: ArrayLike) -> None:
         """Measure gain and offset of every layer's outputs, and correct products by them from now.
 
-        Worth repeating: conductances relax and drift after they were programmed.
+        Lines that fine-tuning put behind earlier products are taken away. Worth repeating:
+        conductances relax and drift after they were programmed.
 
         Parameters
         ----------
@@ -180,12 +214,11 @@ class HardwareNetwork:
             If there are fewer than `MIN_INPUTS`, or they do not fit the network.
         """
         arriving = _arriving(self.network, inputs)
-        # Spread over the inputs, which may be sorted by class.
-        last = len(arriving[0]) - 1
-        chosen = np.unique(np.linspace(0, last, CALIBRATION_INPUTS).astype(np.intp))
+        chosen = spread_over(len(arriving[0]), CALIBRATION_INPUTS)
         for layer, x in zip(self.layers, arriving, strict=True):
             reach = layer.reach(x[chosen])
             layer.crossbar.calibrate(layer.index, x[chosen], input_range=reach)
+            layer.line = None
 
     def __call__(self, x: ArrayLike) -> Array:
         """Return the scores, shape ``(batch, n_out)``, for inputs of shape ``(batch, n_in)``."""
@@ -276,6 +309,11 @@ def _offload(
     if calibrate:
         hardware.calibrate(inputs)
     return hardware
+
+
+def spread_over(inputs: int, count: int) -> Indices:
+    """Return which of the inputs to take, up to `count` of them: they may be sorted by class."""
+    return np.unique(np.linspace(0, inputs - 1, count).astype(np.intp))
 
 
 def _arriving(network: Network, inputs: ArrayLike) -> list[Array]:

@@ -1,5 +1,6 @@
 """What a crossbar gives back: conductances, products and program reports, each with its doubt."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,8 +10,10 @@ from crossbar.backend import Array, Cells, Flag, Flags, Mask, Second, Siemens
 from crossbar.blocks import Placed
 from crossbar.mapping import Window
 from crossbar.programming.disturb import Disturb, summed
+from crossbar.programming.job import Job
 from crossbar.programming.metrics import MultiplyError, Reread, error_figures, spread
 from crossbar.programming.report import CellReport, Status
+from crossbar.programming.settings import WriteVerify
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -237,3 +240,47 @@ class ProgramReport:
                 for d in self.disturb
             ],
         }
+
+
+def finished(
+    job: Job, settings: WriteVerify, placed: Sequence[Placed], shortfall: Sequence[Array]
+) -> ProgramReport:
+    """Read everything that a job wrote, wait, read it again, and return the report.
+
+    Parameters
+    ----------
+    job
+        That wrote.
+    settings
+        What a programmed cell is.
+    placed, shortfall
+        As in `ProgramReport`.
+    """
+    ended = job.ended()
+    rereads = job.reread()
+    multiply = job.multiply_error()
+    delay = settings.reread_delay
+    return ProgramReport(
+        placed=tuple(placed),
+        shortfall=tuple(shortfall),
+        passes=tuple(job.passes),
+        target=job.target,
+        verified=job.verified,
+        ended=ended,
+        reread=next(read.conductance for read in rereads if read.delay == delay),
+        status=job.status,
+        pulses=job.pulses,
+        reads=job.reads,
+        reversals=job.reversals,
+        energy=job.energy,
+        elapsed=job.elapsed,
+        rereads=rereads,
+        left=tuple(job.left),
+        disturb=tuple(job.disturb),
+        multiply=multiply,
+        clipped=job.clipped,
+        tolerance=settings.tolerance,
+        window=settings.window,
+        reread_delay=delay,
+        seconds=job.seconds,
+    )

@@ -123,6 +123,23 @@ def from_torch(module: nn.Module) -> Network:
     return Network(tuple(layers))
 
 
+def to_torch(network: Network) -> nn.Sequential:
+    """Return the torch module that computes a network, in float64: what `from_torch` undoes."""
+    modules: list[nn.Module] = []
+    kinds = {name: kind for kind, name in _ACTIVATIONS.items()}
+    for layer in network.layers:
+        n_in, n_out = layer.weights.shape
+        # On "meta" the constructor draws nothing from torch's global generator.
+        linear = nn.Linear(n_in, n_out, device="meta", dtype=torch.float64).to_empty(device="cpu")
+        with torch.no_grad():
+            linear.weight.copy_(torch.tensor(layer.weights.T))
+            linear.bias.copy_(torch.tensor(layer.biases))
+        modules.append(linear)
+        if layer.activation != "linear":
+            modules.append(kinds[layer.activation]())
+    return nn.Sequential(*modules)
+
+
 def _parts(module: nn.Module, path: str) -> list[tuple[str, nn.Module]]:
     """Return the modules that a Sequential applies, in order, each with its name for messages."""
     where = f"submodule {path}" if path else "the module"

@@ -11,6 +11,8 @@ from crossbar import load, session
 from crossbar.backend import CapacityError, DataError
 from crossbar.experiments.moons import MoonsSettings, make_task, run
 from crossbar.experiments.moons_summary import difference, summarise
+from crossbar.experiments.moons_view import draw, tables
+from crossbar.resumable import Record
 from crossbar.session import Session
 from crossbar.store import Arrays, Store
 
@@ -35,7 +37,7 @@ def results_of(
     folder: Path, settings: MoonsSettings = SHORT, bench: str = "sim", seed: int = 3
 ) -> dict[str, Arrays]:
     with opened(folder, settings, bench, seed) as s:
-        run(settings, s.bench, s.run, s.seed)
+        run(settings, s.bench, Record(s.run), s.seed)
         return s.store.results(s.run.id)
 
 
@@ -117,7 +119,7 @@ def test_what_was_finished_before_an_interrupt_is_kept(tmp_path: Path) -> None:
         pytest.raises(KeyboardInterrupt),
         opened(tmp_path, SHORT, "sim", 3) as s,
     ):
-        run(SHORT, s.bench, s.run, s.seed, impatient)
+        run(SHORT, s.bench, Record(s.run), s.seed, impatient)
     with Store.open(tmp_path / "s.sqlite", readonly=True) as store:
         (record,) = store.runs()
         found = store.results(record.id)
@@ -135,7 +137,7 @@ def test_a_network_that_does_not_fit_is_refused_before_training(tmp_path: Path) 
         pytest.raises(CapacityError, match="3x13 and 14x1"),
         opened(tmp_path, SHORT, "sim", 0) as s,
     ):
-        run(replace(SHORT, hidden=13), s.bench, s.run, 0)
+        run(replace(SHORT, hidden=13), s.bench, Record(s.run), 0)
 
 
 def test_an_unknown_objective_is_refused_before_training(tmp_path: Path) -> None:
@@ -143,7 +145,7 @@ def test_an_unknown_objective_is_refused_before_training(tmp_path: Path) -> None
         pytest.raises(DataError, match="'luck' is not one of erm, trinomial, "),
         opened(tmp_path, SHORT, "sim", 0) as s,
     ):
-        run(replace(SHORT, training="luck"), s.bench, s.run, 0)
+        run(replace(SHORT, training="luck"), s.bench, Record(s.run), 0)
 
 
 @pytest.mark.parametrize(
@@ -200,3 +202,63 @@ def test_every_training_is_compared_with_plain_training(results: dict[str, Array
     drops = [rows[name]["drop_points"]["mean"] for name in ("erm", "trinomial")]
     assert less["mean"] == pytest.approx(drops[0] - drops[1])
     assert "drop_points_below_erm" not in rows["erm"]
+
+
+SEARCHED = replace(
+    SHORT, training="erm,lognormal,device", repeats=1, search=True, evaluations=4, device_programs=1
+)
+
+
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Arrays]:
+    return results_of(tmp_path_factory.mktemp("searched"), SEARCHED)
+
+
+def test_a_search_keeps_the_candidate_that_bears_drift_best(searched: dict[str, Arrays]) -> None:
+    names = [name for name in searched if name.startswith("search/lognormal/")]
+    assert len(names) == 4
+    values = [float(searched[name]["value"]) for name in names]
+    best = searched[names[int(np.argmax(values))]]
+    found = searched["network/lognormal"]
+    assert float(found["sigma"]) == pytest.approx(float(best["numbers"][0]))
+    assert not any(name.startswith(("search/erm", "search/device")) for name in searched)
+
+
+def test_a_search_has_its_table_and_its_figure(searched: dict[str, Arrays], tmp_path: Path) -> None:
+    with opened(tmp_path, SEARCHED, "sim", 3) as s:
+        record = s.store.run(s.run.id)
+    summary = summarise(searched)
+    assert [row["training"] for row in summary["searches"]] == ["lognormal"]  # type: ignore[attr-defined]
+    draw(record, searched, summary, tmp_path / "moons.png")
+    assert (tmp_path / "moons.png").stat().st_size > 10_000
+    assert (tmp_path / "moons-search.png").stat().st_size > 10_000
+    titles = [str(getattr(part, "title", "")) for part in tables(record, summary)]
+    assert "search over noise, drift 0.4" in titles
+
+
+def test_device_training_is_of_errors_that_this_bench_made(searched: dict[str, Arrays]) -> None:
+    errors = searched["device-errors"]
+    assert errors["targets"].shape == (100,)
+    assert (errors["reached"] > 0).all()
+    assert "network/device" in searched
+
+
+def test_a_run_that_goes_on_trains_nothing_again(
+    searched: dict[str, Arrays], tmp_path: Path
+) -> None:
+    kept = {name: arrays for name, arrays in searched.items() if not name.startswith("draw/")}
+    works: list[str] = []
+    with opened(tmp_path, SEARCHED, "sim", 3) as s:
+        record = Record(s.run, kept)
+        run(SEARCHED, s.bench, record, s.seed, lambda work, _done, _total: works.append(work))
+        results = s.store.results(s.run.id)
+    assert {"programming draws", "cells of this pass"} == set(works)
+    for name in ("network/device", "device-errors"):
+        assert all(np.array_equal(results[name][key], searched[name][key]) for key in kept[name])
+    assert set(results) == {name for name in searched if "search/" not in name}
+
+
+def test_whoever_searches_programs_thirty_times() -> None:
+    assert MoonsSettings().draws == 10
+    assert MoonsSettings(search=True).draws == 30
+    assert MoonsSettings(search=True, repeats=3).draws == 3

@@ -7,8 +7,7 @@ are made from those arrays alone.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -17,17 +16,25 @@ from threadpoolctl import threadpool_limits
 from crossbar.backend import Array, DataError
 from crossbar.bench import Bench
 from crossbar.data import Points, Standardisation, moons, read_csv, split, standardise
+from crossbar.experiments.moons_training import DEVICE, Work, bench_errors, trained
 from crossbar.mapping import MAPPINGS
-from crossbar.network import Network, classify
+from crossbar.network import classify
 from crossbar.offload import HardwareNetwork, offload
 from crossbar.placement import check_fits
-from crossbar.store import Arrays, Run
+from crossbar.resumable import Record
+from crossbar.search_settings import SearchSettings
+from crossbar.store import Arrays
 from crossbar.training_settings import NoiseSettings, TrainingSettings
 
 Progress = Callable[[str, int, int], None]
 """Called with the name of a piece of work, how much of it is done, and how much there is."""
 
 TRAINING = TrainingSettings()
+SEARCH = SearchSettings()
+DRAWS, SEARCH_DRAWS = 10, 30
+"""Programming draws by default; whoever searches wants to know more exactly."""
+VALIDATION_POINTS, VALIDATION_SHARE = 1000, 0.3
+"""Points that a search chooses by: of the moons, and of a person's own training points."""
 GRID = 61
 """Points per side of the grid on which decision boundaries are drawn."""
 
@@ -51,12 +58,18 @@ class MoonsSettings:
         default="erm,trinomial,lognormal",
         metadata={"help": "Training objectives to compare, separated by commas."},
     )
-    repeats: int = field(default=10, metadata={"help": "Programming draws per objective."})
+    repeats: int | None = field(
+        default=None,
+        metadata={
+            "help": f"Programming draws per objective; by default {DRAWS}, with --search "
+            f"{SEARCH_DRAWS}."
+        },
+    )
     data: str | None = field(
         default=None, metadata={"help": "CSV of your own: two columns and a label per point."}
     )
     train_points: int = field(default=500, metadata={"help": "Training points of the moons."})
-    test_points: int = field(default=1000, metadata={"help": "Test points of the moons."})
+    test_points: int = field(default=2000, metadata={"help": "Test points of the moons."})
     noise: float = field(default=0.1, metadata={"help": "Standard deviation of the moons' noise."})
     epochs: int = field(
         default=TRAINING.epochs, metadata={"help": "Training steps per start, full batch."}
@@ -71,11 +84,28 @@ class MoonsSettings:
         default=TRAINING.noise.sigma,
         metadata={"help": "Lognormal: sigma of the factor's logarithm."},
     )
+    device_programs: int = field(
+        default=5, metadata={"help": "Device: programs of the array that its errors are from."}
+    )
+    search: bool = field(
+        default=False,
+        metadata={"help": "Search the noise of each training on validation points (BayesMulti)."},
+    )
+    evaluations: int = field(
+        default=SEARCH.total, metadata={"help": "Search: networks trained for each training."}
+    )
+    drift: float = field(
+        default=0.4, metadata={"help": "Search: sigma of the drift that they are judged under."}
+    )
 
     def __post_init__(self) -> None:
-        for name, least in (("hidden", 1), ("repeats", 1), ("train_points", 40), ("epochs", 1)):
-            if getattr(self, name) < least:
-                raise DataError(f"{name} = {getattr(self, name)} is below {least}")
+        for name, least in (
+            *(("hidden", 1), ("repeats", 1), ("train_points", 40), ("epochs", 1)),
+            *(("device_programs", 1), ("evaluations", SEARCH.initial)),
+        ):
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise DataError(f"{name} = {value} is below {least}")
         if self.test_points < 20:
             raise DataError(f"test_points = {self.test_points} is below 20")
         if not 0 <= self.noise < np.inf:
@@ -84,7 +114,21 @@ class MoonsSettings:
             raise DataError(f"mapping {self.mapping!r} is not one of {', '.join(MAPPINGS)}")
         if not self.objectives:
             raise DataError("training names no objective")
-        _ = self.schedule
+        _ = self.schedule, self.searched
+
+    @property
+    def draws(self) -> int:
+        """Programming draws per objective."""
+        if self.repeats is not None:
+            return self.repeats
+        return SEARCH_DRAWS if self.search else DRAWS
+
+    @property
+    def searched(self) -> SearchSettings | None:
+        """How the noise is searched; None if it is not."""
+        if not self.search:
+            return None
+        return replace(SEARCH, evaluations=self.evaluations - SEARCH.initial, drift=self.drift)
 
     @property
     def schedule(self) -> TrainingSettings:
@@ -114,7 +158,7 @@ class Task:
 def run(
     settings: MoonsSettings,
     bench: Bench,
-    record: Run,
+    record: Record,
     seed: int,
     progress: Progress = lambda *_: None,
 ) -> None:
@@ -127,7 +171,8 @@ def run(
     bench
         Where; the same array is programmed again and again.
     record
-        Receives one result per network and per programming draw, as soon as it is there.
+        Receives one result per network and per programming draw, as soon as it is there. What an
+        interrupted run had finished is not done again; the array, though, is as it is now.
     seed
         Of the points and of the training; the bench has its own.
     progress
@@ -153,17 +198,31 @@ def run(
         _run(settings, bench, record, seed, progress)
 
 
-def _run(settings: MoonsSettings, bench: Bench, record: Run, seed: int, progress: Progress) -> None:
-    points_rng, training_rng = np.random.default_rng(seed).spawn(2)
+def _run(
+    settings: MoonsSettings, bench: Bench, record: Record, seed: int, progress: Progress
+) -> None:
+    points_rng, training_rng, more_rng = np.random.default_rng(seed).spawn(3)
     task = make_task(settings, points_rng)
+    train, validation = _validation(settings, task, more_rng)
     grid = _grid(task.train.inputs)
-    record.result("points", _points_arrays(task, grid))
-    networks = _train(settings, task, training_rng, record, grid, progress)
+    if record.finished("points") is None:
+        record.result("points", _points_arrays(task, grid))
     crossbar = bench.crossbar(mapping=settings.mapping)
-    total = settings.repeats * len(networks)
-    for draw in range(settings.repeats):
+    errors = None
+    if DEVICE in settings.objectives:
+        errors = bench_errors(crossbar, settings.device_programs, more_rng, record, progress)
+    widths = (2, settings.hidden, 1)
+    work = Work(train, task.test, validation, grid, widths, settings.schedule, settings.searched)
+    start = int(training_rng.integers(2**63))
+    networks = {
+        name: trained(name, work, errors, start, record, progress) for name in settings.objectives
+    }
+    total = settings.draws * len(networks)
+    for draw in range(settings.draws):
         for k, (name, network) in enumerate(networks.items()):
             progress("programming draws", draw * len(networks) + k, total)
+            if record.finished(f"draw/{name}/{draw}") is not None:
+                continue
 
             def cells(done: int, of: int) -> None:
                 progress("cells of this pass", done, of)
@@ -171,9 +230,19 @@ def _run(settings: MoonsSettings, bench: Bench, record: Run, seed: int, progress
             hardware = offload(
                 network, crossbar, task.train.inputs, calibrate=False, progress=cells
             )
-            last = grid if draw == settings.repeats - 1 else None
+            last = grid if draw == settings.draws - 1 else None
             record.result(f"draw/{name}/{draw}", _infer(hardware, task, last))
     progress("programming draws", total, total)
+
+
+def _validation(
+    settings: MoonsSettings, task: Task, rng: np.random.Generator
+) -> tuple[Points, Points]:
+    """Return training points and others to choose by, if there is anything to choose."""
+    if settings.data is not None and settings.search:
+        return split(task.train, VALIDATION_SHARE, rng)
+    others = moons(VALIDATION_POINTS, settings.noise, rng) if settings.data is None else task.train
+    return task.train, task.scaling(others) if settings.data is None else others
 
 
 def make_task(settings: MoonsSettings, rng: np.random.Generator) -> Task:
@@ -185,41 +254,6 @@ def make_task(settings: MoonsSettings, rng: np.random.Generator) -> Task:
         test = moons(settings.test_points, settings.noise, rng)
     scaling = standardise(train)
     return Task(train=scaling(train), test=scaling(test), scaling=scaling)
-
-
-def _train(
-    settings: MoonsSettings,
-    task: Task,
-    rng: np.random.Generator,
-    record: Run,
-    grid: Array,
-    progress: Progress,
-) -> dict[str, Network]:
-    """Return a network per objective, each trained from the same random state."""
-    from crossbar.training import train
-
-    seed = int(rng.integers(2**63))
-    networks = {}
-    for name in settings.objectives:
-        trained = train(
-            task.train,
-            name,
-            settings.schedule,
-            np.random.default_rng(seed),
-            widths=(2, settings.hidden, 1),
-            progress=partial(progress, f"training {name}"),
-        )
-        network = networks[name] = trained.network
-        record.result(
-            f"network/{name}",
-            {
-                **{f"matrix_{k}": layer.matrix for k, layer in enumerate(network.layers)},
-                "losses": trained.losses,
-                "accuracy": _accuracy(network(task.test.inputs), task.test),
-                "grid_scores": network(grid)[:, 0],
-            },
-        )
-    return networks
 
 
 def _infer(hardware: HardwareNetwork, task: Task, grid: Array | None) -> Arrays:

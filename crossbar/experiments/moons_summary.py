@@ -1,6 +1,7 @@
 """The figures of a moons run, made from its record alone."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -8,10 +9,15 @@ from scipy.stats import kurtosis
 from scipy.stats import t as student
 
 from crossbar.backend import Array
+from crossbar.experiments import search_summary
 from crossbar.programming.report import Status
 from crossbar.store import Arrays
 
 PERCENT = 100.0
+NOISE: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {"trinomial": ("p1", "p2"), "lognormal": ("sigma",)}
+)
+"""What of `NoiseSettings` a training reads; of several layers, a number for each."""
 
 
 def draws(results: Mapping[str, Arrays], training: str) -> list[Arrays]:
@@ -42,8 +48,10 @@ def summarise(results: Mapping[str, Arrays]) -> dict[str, object]:
         _row(name, results[f"network/{name}"], draws(results, name)) for name in trainings(results)
     ]
     _compare(rows)
+    searches = search_summary.summarise(results) if search_summary.searched(results) else {}
     return {
         "rows": rows,
+        **searches,
         "conventions": {
             "drop_points": "100 * (software - hardware accuracy), same test points",
             "dot_product_error": "hardware minus digital product of the same inputs, in units of "
@@ -61,6 +69,9 @@ def summarise(results: Mapping[str, Arrays]) -> dict[str, object]:
 def _row(training: str, network: Arrays, found: list[Arrays]) -> dict[str, object]:
     software = float(network["accuracy"])
     row: dict[str, object] = {"training": training, "software_accuracy": software}
+    # Records of earlier versions do not say what noise a network was trained with.
+    if training in NOISE and NOISE[training][0] in network:
+        row["noise"] = {name: network[name].tolist() for name in NOISE[training]}
     if not found:
         return row
     hardware, calibrated = (

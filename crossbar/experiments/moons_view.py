@@ -8,6 +8,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from crossbar.experiments import search_view
 from crossbar.store import Arrays, RunRecord
 
 PERCENT, MICRO = 100.0, 1e6
@@ -20,14 +21,15 @@ def heading(run: RunRecord) -> str:
     return f"2-{s['hidden']}-1 on a crossbar: {s['mapping']} mapping, {data}"
 
 
-def provenance_note(run: RunRecord) -> str:
+def provenance_note(run: RunRecord, summary: Mapping[str, Any]) -> str:
     """Return bench, device, seed and the meaning of the spreads, in one line."""
     device = run.bench.get("device")
     model = device["model"] if isinstance(device, Mapping) else "real"
     bench = (
         run.bench_name if run.bench_name == run.bench_kind else f"{run.bench_kind} {run.bench_name}"
     )
-    draws = run.settings["repeats"]
+    found = [row["hardware_accuracy"]["n"] for row in summary["rows"] if "hardware_accuracy" in row]
+    draws = max(found, default=0)
     what = "1 programming draw" if draws == 1 else f"{draws} programming draws of one array"
     spread = "" if draws == 1 else "; ± is their standard deviation"
     return f"bench {bench}, device {model}, seed {run.seed}, {what}{spread}"
@@ -101,7 +103,9 @@ def tables(run: RunRecord, summary: dict[str, Any]) -> list[RenderableType]:
         "and corrected digitally"
     )
     accuracy.caption_justify = "left"
-    return [*shown, Text(provenance_note(run))]
+    if summary.get("searches"):
+        shown += search_view.tables(summary, float(str(run.settings["drift"])))
+    return [*shown, Text(provenance_note(run, summary))]
 
 
 def _error_cells(layers: Mapping[str, Mapping[str, float]]) -> tuple[str, str]:
@@ -128,9 +132,21 @@ def _pm(values: Mapping[str, Any], factor: float) -> str:
 def draw(
     run: RunRecord, results: Mapping[str, Arrays], summary: dict[str, Any], path: Path
 ) -> None:
-    """Draw the figure of a moons record into a file."""
+    """Draw the figure of a moons record into a file, and that of its search beside it."""
     # Matplotlib takes most of a second to import; commands without a figure do not wait for it.
     from crossbar.figures.moons import moons_figure
     from crossbar.figures.style import save
 
-    save(moons_figure(results, summary, heading(run), provenance_note(run)), path)
+    note = provenance_note(run, summary)
+    save(moons_figure(results, summary, heading(run), note), path)
+    if summary.get("searches"):
+        from crossbar.figures.search import search_figure
+
+        made = f"seed {run.seed}, drift {run.settings['drift']:g}, validation points of their own"
+        figure = search_figure(results, f"{heading(run)}: search over the noise", made)
+        save(figure, search_path(path))
+
+
+def search_path(figure: Path) -> Path:
+    """Return where the figure of the search goes: beside the one of the run."""
+    return figure.with_name(f"{figure.stem}-search{figure.suffix}")

@@ -147,7 +147,7 @@ def _cells(axes: Axes, results: Mapping[str, Arrays], summary: Mapping[str, Any]
             axes.text(
                 bit,
                 word,
-                f"{value:.2g}" if value < 100 else f"{value:.0f}",
+                f"{value:.2g}" if value < 99.5 else f"{value:.0f}",
                 ha="center",
                 va="center",
                 fontsize=6.5,
