@@ -7,6 +7,9 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from crossbar.experiments import (
+    certify,
+    certify_summary,
+    certify_view,
     compare_programming,
     compare_summary,
     compare_view,
@@ -105,6 +108,18 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
             tables=energy_view.tables,
             draw=energy_view.draw,
             piece="draw",
+        ),
+        "certify": Experiment(
+            help="Certify the vote of a noisy network against drift: the vote, not one chip.",
+            settings=certify.CertifySettings,
+            run=certify.run,
+            summarise=certify_summary.summarise,
+            measured=certify_summary.measured,
+            tables=certify_view.tables,
+            draw=certify_view.draw,
+            piece="vote",
+            bench=False,
+            resumable=True,
         ),
         "iv": Experiment(
             help="Measure I-V curves: staircase cycles of one cell, or of many.",
