@@ -47,6 +47,7 @@ def by_linear_program(share: float, noise: Trinomial, delta: list[float]) -> flo
         options={"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10},
     )
     assert solved.status == 0
+    assert solved.fun is not None
     return float(solved.fun)
 
 

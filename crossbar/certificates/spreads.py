@@ -62,8 +62,8 @@ class Spreads:
         """Return how far drifts are, given the logarithms of their factors, shape ``(..., n)``."""
         inverse, direction = self._metric()
         scaled = np.asarray(log_delta, dtype=np.float64)[..., self.moved] * inverse
-        along = scaled @ direction
-        return np.asarray(np.sqrt(np.maximum((scaled**2).sum(axis=-1) - along**2, 0.0)))
+        unseen = (scaled @ direction)[..., None] * direction
+        return np.asarray(np.linalg.norm(scaled - unseen, axis=-1))
 
     def drift_distance(self, sigma: ArrayLike, quantile: float) -> Array:
         """Return the distance that a share of all drift draws stays below.
