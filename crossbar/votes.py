@@ -4,7 +4,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from crossbar.backend import Array, DataError
-from crossbar.certificates.trinomial import Trinomial
 from crossbar.network import ACTIVATIONS, Network, check_inputs
 
 AT_ONCE = 60_000
@@ -14,22 +13,6 @@ AT_ONCE = 60_000
 def n_parameters(network: Network) -> int:
     """Return the number of weights and biases, which is the number of factors of one copy."""
     return sum(layer.matrix.size for layer in network.layers)
-
-
-def n_noisy(network: Network) -> int:
-    """Return the number of parameters that a factor changes: those that are not 0."""
-    return sum(int(np.count_nonzero(layer.matrix)) for layer in network.layers)
-
-
-def lognormal_factors(shape: tuple[int, ...], sigma: float, rng: np.random.Generator) -> Array:
-    """Return independent factors ``exp(sigma N)``."""
-    return np.exp(sigma * rng.standard_normal(shape))
-
-
-def trinomial_factors(shape: tuple[int, ...], noise: Trinomial, rng: np.random.Generator) -> Array:
-    """Return independent factors 0, 0.5 and 1 with the noise's probabilities."""
-    uniform = rng.random(shape)
-    return 0.5 * ((uniform >= noise.p1).astype(np.float64) + (uniform >= noise.p1 + noise.p2))
 
 
 def n_classes(network: Network) -> int:
@@ -59,14 +42,22 @@ def noisy_classes(network: Network, x: ArrayLike, factors: ArrayLike) -> NDArray
     DataError
         If a shape does not fit, or a number is not finite.
     """
-    points = check_inputs(x, network.widths[0])
-    given = check_inputs(factors, n_parameters(network))
+    points, given = _checked(network, x, factors)
     step = max(1, AT_ONCE // (len(points) * max(network.widths)))
     found = np.empty((len(given), len(points)), dtype=np.int16)
     for start in range(0, len(given), step):
-        chosen = slice(start, start + step)
-        found[chosen] = _classes(network, points, given[chosen])
+        scores = _scores(network, points, given[start : start + step])
+        one = scores.shape[1] == 1
+        found[start : start + step] = scores[:, 0] > 0 if one else np.argmax(scores, axis=1)
     return found
+
+
+def noisy_scores(network: Network, x: ArrayLike, factors: ArrayLike) -> Array:
+    """Return the scores of noisy copies, shape ``(copies, outputs, points)``.
+
+    Parameters, and what is raised, as in `noisy_classes`; all are held at once.
+    """
+    return _scores(network, *_checked(network, x, factors))
 
 
 def counted(classes: NDArray[np.int16], n: int) -> NDArray[np.int64]:
@@ -90,16 +81,17 @@ def counted(classes: NDArray[np.int16], n: int) -> NDArray[np.int64]:
     return counts
 
 
-def _classes(network: Network, points: Array, factors: Array) -> NDArray[np.int16]:
+def _checked(network: Network, x: ArrayLike, factors: ArrayLike) -> tuple[Array, Array]:
+    return check_inputs(x, network.widths[0]), check_inputs(factors, n_parameters(network))
+
+
+def _scores(network: Network, points: Array, factors: Array) -> Array:
     # Points come last, so that every step runs along the longest axis.
     values, start = points.T, 0
     for layer in network.layers:
         matrix = layer.matrix
         chosen = factors[:, start : start + matrix.size].reshape(-1, *matrix.shape)
         noisy = (chosen * matrix).transpose(0, 2, 1)
-        values = noisy[:, :, :-1] @ values + noisy[:, :, -1:]
-        values = ACTIVATIONS[layer.activation](values)
+        values = ACTIVATIONS[layer.activation](noisy[:, :, :-1] @ values + noisy[:, :, -1:])
         start += matrix.size
-    if values.shape[1] == 1:
-        return np.asarray(values[:, 0] > 0, dtype=np.int16)
-    return np.asarray(np.argmax(values, axis=1), dtype=np.int16)
+    return values

@@ -2,6 +2,8 @@
 
 With factors ``exp(s N)`` on every parameter, a drift by positive factors delta shifts the noise's
 Gaussian by ``ln delta``: randomised smoothing, carried out on the logarithms of the parameters.
+Where every parameter has the same s, a distance is ``||ln delta|| / s``; others come from
+`crossbar.certificates.spreads.Spreads`.
 """
 
 import numpy as np
@@ -12,40 +14,66 @@ from scipy.stats import chi
 from crossbar.backend import Array, DataError
 
 
-def lower_bound(shares: ArrayLike, norm: ArrayLike, smoothing: float) -> Array:
+def lower_bound(shares: ArrayLike, distances: ArrayLike) -> Array:
     """Return the smallest shares of votes that classes can have left after a drift.
 
     Parameters
     ----------
     shares
         Of the votes that each class has without the drift, or lower bounds of them.
-    norm
-        Euclidean norm of ``ln delta`` over all parameters.
-    smoothing
-        Standard deviation s of the logarithm of the noise's factors.
+    distances
+        Of the drift, in standard deviations of the noise.
 
     References
     ----------
     Cohen, Rosenfeld and Kolter, ICML (2019), theorem 1; best possible, and reached by a half-space.
     """
-    return np.asarray(ndtr(ndtri(_shares(shares)) - np.asarray(norm) / _positive(smoothing)))
+    return np.asarray(ndtr(margins(shares) - np.asarray(distances)))
 
 
-def radii(shares: ArrayLike, smoothing: float) -> Array:
-    """Return the largest norms of ``ln delta`` that leave each class at least half of the votes.
+def margins(shares: ArrayLike) -> Array:
+    """Return the largest distances of a drift that leave each class at least half of the votes.
 
     Parameters
     ----------
-    shares, smoothing
+    shares
         As in `lower_bound`.
 
     Returns
     -------
     array
-        ``s * Phi^-1(share)``; negative where the class has less than half of the votes and
-        nothing is certified.
+        ``Phi^-1(share)``; negative where the class has less than half of the votes and nothing is
+        certified.
+
+    Raises
+    ------
+    DataError
+        If a share is not within 0 and 1.
     """
-    return np.asarray(_positive(smoothing) * ndtri(_shares(shares)))
+    given = np.asarray(shares, dtype=np.float64)
+    if not np.all((given >= 0) & (given <= 1)):
+        raise DataError("shares of votes outside 0 and 1 are not possible")
+    return np.asarray(ndtri(given))
+
+
+def radii(shares: ArrayLike, smoothing: float) -> Array:
+    """Return the largest norms of ``ln delta`` under noise of one s: ``s * Phi^-1(share)``.
+
+    Parameters
+    ----------
+    shares
+        As in `lower_bound`.
+    smoothing
+        Standard deviation s of the logarithm of every parameter's factor.
+
+    Raises
+    ------
+    DataError
+        If a share is not within 0 and 1, or the smoothing not positive and finite.
+    """
+    if not 0 < smoothing < np.inf:
+        raise DataError(f"smoothing = {smoothing} is not positive and finite")
+    return smoothing * margins(shares)
 
 
 def drift_norm(sigma: ArrayLike, n_parameters: int, quantile: float) -> Array:
@@ -78,16 +106,3 @@ def drift_norm(sigma: ArrayLike, n_parameters: int, quantile: float) -> Array:
             "quantile between 0 and 1 are needed"
         )
     return np.asarray(sigmas * chi.ppf(quantile, n_parameters))
-
-
-def _shares(values: ArrayLike) -> Array:
-    shares = np.asarray(values, dtype=np.float64)
-    if not np.all((shares >= 0) & (shares <= 1)):
-        raise DataError("shares of votes outside 0 and 1 are not possible")
-    return shares
-
-
-def _positive(smoothing: float) -> float:
-    if not 0 < smoothing < np.inf:
-        raise DataError(f"smoothing = {smoothing} is not positive and finite")
-    return smoothing

@@ -57,6 +57,12 @@ class Trinomial:
         # 1 - 0.9 - 0.1 is -3e-17 in floating point, which is no probability.
         return max(1.0 - self.p1 - self.p2, 0.0)
 
+    def factors(self, n: int, count: int, rng: np.random.Generator) -> Array:
+        """Return `count` independent draws of the noise of n parameters, ``(count, n)``."""
+        uniform = rng.random((count, n))
+        halves = (uniform >= self.p1).astype(np.float64) + (uniform >= self.p1 + self.p2)
+        return 0.5 * halves
+
 
 def lower_bound(share: float, n_generic: int, n_halved: int, noise: Trinomial) -> float:
     """Return the smallest share of votes that a class can have left after a change.

@@ -7,6 +7,9 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from crossbar.experiments import (
+    certify,
+    certify_summary,
+    certify_view,
     compare_programming,
     compare_summary,
     compare_view,
@@ -117,6 +120,18 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
             tables=frontier_view.tables,
             draw=frontier_view.draw,
             piece="network",
+            bench=False,
+            resumable=True,
+        ),
+        "certify": Experiment(
+            help="Certify the vote of a noisy network against drift: the vote, not one chip.",
+            settings=certify.CertifySettings,
+            run=certify.run,
+            summarise=certify_summary.summarise,
+            measured=certify_summary.measured,
+            tables=certify_view.tables,
+            draw=certify_view.draw,
+            piece="vote",
             bench=False,
             resumable=True,
         ),
