@@ -32,6 +32,10 @@ from crossbar.experiments import (
     retention_view,
     seek,
     seek_view,
+    study,
+    study_settings,
+    study_summary,
+    study_view,
 )
 from crossbar.store import Arrays, RunRecord
 
@@ -190,6 +194,18 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
             measured=endurance_view.measured,
             tables=endurance_view.tables,
             draw=endurance_view.draw,
+        ),
+        "study": Experiment(
+            help="Train networks with several objectives, sweep the device under them.",
+            settings=study_settings.StudySettings,
+            run=study.run,
+            summarise=study_summary.summarise,
+            measured=study_summary.measured,
+            tables=study_view.tables,
+            draw=study_view.draw,
+            piece="unit",
+            bench=False,
+            resumable=True,
         ),
     }
 )

@@ -34,7 +34,7 @@ READERS = ("mnist", "images")
 """Those that read a person's own data from a folder, if there is one."""
 
 
-def task(name: str) -> "Task":
+def named(name: str) -> "Task":
     """Return a task by its name.
 
     Raises

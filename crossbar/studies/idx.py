@@ -67,8 +67,9 @@ def read_idx(path: Path, dimensions: int) -> tuple[NDArray[np.uint8], str]:
             f" in {dimensions} are needed"
         )
     start = HEADER + 4 * dimensions
-    shape = tuple(int(n) for n in np.frombuffer(content[HEADER:start], dtype=">u4"))
-    wanted = start + math.prod(shape) if len(shape) == dimensions else start
+    header = content[HEADER:start].ljust(4 * dimensions, b"\0")
+    shape = tuple(int(n) for n in np.frombuffer(header, dtype=">u4"))
+    wanted = start + math.prod(shape)
     if len(content) != wanted:
         raise DataError(f"{path} has {len(content)} bytes where its header asks for {wanted}")
     values = np.frombuffer(content, dtype=np.uint8, offset=start).reshape(shape)
