@@ -66,7 +66,7 @@ class Tuned:
     hardware
         The network, ready to run.
     losses
-        Measured on the chip before the first step and after each, shape ``(steps + 1,)``.
+        Measured on the chip before the first step and after each that was made.
     kept
         Which of these states the network is left in: of lines the best; of weights, which would
         have to be written again, the last.
@@ -94,8 +94,9 @@ def tune_lines(
 ) -> Tuned:
     """Tune a gain and an offset behind each output, digitally, and leave the best of them there.
 
-    Where lines are there already, it goes on from them. However it is left, by an interrupt too,
-    the best lines measured so far stay.
+    The first layer's products do not hang on any line and are measured once. Where lines are there
+    already, it goes on from them. However it is left, by an interrupt too, the best lines measured
+    so far stay.
 
     Parameters
     ----------
@@ -120,9 +121,10 @@ def tune_lines(
     optimiser = torch.optim.Adam([p.requires_grad_() for line in lines for p in line])
     losses: list[float] = []
     best = [_plain(line) for line in lines]
+    first = hardware.layers[0].multiply(x.numpy()).values
     try:
         for step in range(s.steps + 1):
-            measured = loss(_scores(hardware.layers, matrices, lines, x), y)
+            measured = loss(_scores(hardware.layers, matrices, lines, x, first), y)
             losses.append(measured.item())
             if losses[-1] == min(losses):
                 best = [_plain(line) for line in lines]
@@ -173,15 +175,17 @@ def tune_weights(
     writer = _Writer(hardware, crossbar, s)
     lines = [_line(layer) for layer in hardware.layers]
     optimiser = torch.optim.Adam(writer.wanted, lr=s.learning_rate)
+    enough = loss(torch.from_numpy(hardware.network(x.numpy())), y).item() + s.goal
     losses: list[float] = []
     for step in range(s.steps + 1):
         measured = loss(_scores(hardware.layers, writer.wanted, lines, x), y)
         losses.append(measured.item())
         if progress is not None:
             progress(step, s.steps)
-        if step < s.steps and not writer.spent:
-            _descend(optimiser, measured)
-            writer.write()
+        if step == s.steps or losses[-1] <= enough or writer.spent:
+            break
+        _descend(optimiser, measured)
+        writer.write()
     network = Network(tuple(layer.layer for layer in hardware.layers))
     tuned = replace(hardware, network=network)
     return Tuned(tuned, np.array(losses), len(losses) - 1, writer.written, writer.pulses)
@@ -241,13 +245,18 @@ def _scores(
     matrices: list[Tensor],
     lines: list[tuple[Tensor, Tensor]],
     x: Tensor,
+    first: Array | None = None,
 ) -> Tensor:
-    """Return measured scores with the gradient that digital layers would have."""
+    """Return measured scores with the gradient that digital layers would have.
+
+    `first` are products of the first layer that are known already.
+    """
     values = x
-    for layer, matrix, (gain, offset) in zip(layers, matrices, lines, strict=True):
-        product = torch.from_numpy(layer.multiply(values.detach().numpy()).values)
+    for k, (layer, matrix, (gain, offset)) in enumerate(zip(layers, matrices, lines, strict=True)):
+        known = first if k == 0 else None
+        product = layer.multiply(values.detach().numpy()).values if known is None else known
         digital = values @ matrix[:-1] + matrix[-1]
-        through = digital + (product - digital).detach()
+        through = digital + (torch.from_numpy(product) - digital).detach()
         values = _ACTIVATIONS[layer.layer.activation](gain * through + offset)
     return values
 

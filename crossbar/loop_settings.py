@@ -14,7 +14,8 @@ class LineSettings:
     Parameters
     ----------
     steps
-        Of Adam; each measures every input once, and one measurement more says what the last did.
+        Of Adam; each measures every input once, in all layers but the first, and one measurement
+        more says what the last did.
     inputs
         Training inputs that are measured, the same ones at every step.
     learning_rate
@@ -27,8 +28,8 @@ class LineSettings:
     """
 
     steps: int = 30
-    inputs: int = 128
-    learning_rate: float = 0.1
+    inputs: int = 256
+    learning_rate: float = 0.2
 
     def __post_init__(self) -> None:
         _check_positive(self)
@@ -41,12 +42,16 @@ class WeightSettings:
     Parameters
     ----------
     steps, inputs, learning_rate
-        As in `LineSettings`; the learning rate is in the weights' unit, and stays.
+        As in `LineSettings`, steps at the most; the learning rate, in the weights' unit, stays.
     writes
         Weights of each matrix that are written at a step, at the most: those with the largest
         changes.
     threshold
         Change from which a weight is written, in half-widths of a cell's band.
+    goal
+        It ends as soon as the measured loss is no more than this above the loss in software: every
+        write is a new draw of what happens to cells after it, and a chip that happens to be good
+        is left alone.
     pause
         After the writes of a step, s: what is measured next has relaxed for so long.
     pulses
@@ -55,19 +60,20 @@ class WeightSettings:
     Raises
     ------
     DataError
-        If a number is not positive; the pause and the pulses may be zero.
+        If a number is not positive; goal, pause and pulses may be zero.
     """
 
-    steps: int = 10
-    inputs: int = 128
+    steps: int = 20
+    inputs: int = 256
     learning_rate: float = 0.2
     writes: int = 3
     threshold: float = 4.0
+    goal: float = 0.1
     pause: Second = 10.0
     pulses: int | None = None
 
     def __post_init__(self) -> None:
-        _check_positive(self, zero=("pause", "pulses"))
+        _check_positive(self, zero=("goal", "pause", "pulses"))
 
 
 def _check_positive(settings: LineSettings | WeightSettings, zero: tuple[str, ...] = ()) -> None:

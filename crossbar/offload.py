@@ -121,8 +121,12 @@ class HardwareLayer:
             As `multiply`.
         """
         product = self.multiply(x)
-        values = product.values if self.line is None else self.line(product.values)
-        return ACTIVATIONS[self.layer.activation](values), product
+        return self.activated(product.values), product
+
+    def activated(self, products: Array) -> Array:
+        """Return the outputs for products, shape ``(batch, n_out)``: line, then activation."""
+        values = products if self.line is None else self.line(products)
+        return ACTIVATIONS[self.layer.activation](values)
 
     def multiply(self, x: ArrayLike) -> Product:
         """Return the layer's products, biases included, for inputs ``(batch, n_in)``.
