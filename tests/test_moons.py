@@ -238,7 +238,8 @@ def test_a_search_has_its_table_and_its_figure(searched: dict[str, Arrays], tmp_
 
 def test_device_training_is_of_errors_that_this_bench_made(searched: dict[str, Arrays]) -> None:
     errors = searched["device-errors"]
-    assert errors["targets"].shape == (100,)
+    assert 80 < len(errors["targets"]) <= 100
+    assert not errors["stuck"].any()
     assert (errors["reached"] > 0).all()
     assert "network/device" in searched
 
