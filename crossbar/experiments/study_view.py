@@ -36,7 +36,8 @@ def data_note(summary: Mapping[str, Any]) -> str:
 
 def training_note(run: RunRecord, summary: Mapping[str, Any]) -> str:
     """Return how networks were trained, and what a level is."""
-    s, training = run.settings, summary["training"]
+    s: Mapping[str, Any] = run.settings
+    training = summary["training"]
     levels = list(dict.fromkeys(level["convention"] for level in summary["levels"]))
     return (
         f"Training: {training['epochs']} epochs, the first {training['warmup']} without noise, "
@@ -54,7 +55,7 @@ def _by_usability(run: RunRecord, summary: Mapping[str, Any]) -> str:
 
 def note(run: RunRecord) -> str:
     """Return what made the numbers, in one line."""
-    s = run.settings
+    s: Mapping[str, Any] = run.settings
     return (
         f"software alone, no bench; seed {run.seed}, {_counted(s['seeds'], 'training')} of each, "
         f"{_counted(s['draws'], 'draw')} a level, run {run.id}; median and middle 95 % of all "
