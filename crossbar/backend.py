@@ -12,6 +12,7 @@ Errors, all of them::
     ├── CapacityError       what was asked does not fit the array
     ├── LimitError          a request is outside the limits; nothing was driven
     │   └── BudgetError     a cell has used up its pulses or its stress
+    ├── ClusterError        the machines that share a study cannot be used, or did not finish
     ├── ClosedError         the bench was closed before the request
     ├── InstrumentError     an instrument refused, failed, or did not do what it was told
     │   └── DeadlineError   an instrument did not answer in time
@@ -53,6 +54,10 @@ class DataError(CrossbarError):
 
 class CapacityError(CrossbarError):
     """What was asked does not fit the array."""
+
+
+class ClusterError(CrossbarError):
+    """The machines that share a study cannot be used, or did not finish their part."""
 
 
 class LimitError(CrossbarError):

@@ -22,7 +22,13 @@ from crossbar.calibration import Calibration, fit_calibration, measure_offset
 from crossbar.drift import factors, reference_currents
 from crossbar.mapping import MAPPINGS
 from crossbar.placement import check_fits, place
-from crossbar.programmed import Programmed, checked_inputs, checked_matrix, driven, raw_product
+from crossbar.programmed import (
+    Programmed,
+    checked_inputs,
+    checked_matrix,
+    driven,
+    raw_product,
+)
 from crossbar.programming import IsppSettings, Pulses, WriteVerify, check_pulses
 from crossbar.programming.job import LOOK_READS, Job
 from crossbar.programming.metrics import NOTHING, Metrics
@@ -280,13 +286,12 @@ class Crossbar:
         Each block of the matrix is one drive. Parameters and errors as in `matmul`; nothing is
         driven.
         """
-        here, word_lines = self._layer(layer), self.backend.shape[0]
-        given = checked_inputs(x, len(here.matrix))
-        inputs = given.reshape(-1, len(here.matrix))
-        voltages, _ = driven(
-            here.placed, inputs, self.settings.read_voltage, input_range, word_lines
-        )
-        return voltages.reshape(len(here.placed.blocks), *given.shape[:-1], word_lines)
+        here = self._layer(layer)
+        given = checked_inputs(x, here.matrix.shape[0])
+        inputs, word_lines = given.reshape(-1, given.shape[-1]), self.backend.shape[0]
+        voltage = self.settings.read_voltage
+        drives, _ = driven(here.placed, inputs, voltage, input_range, word_lines)
+        return drives.reshape(len(here.placed.blocks), *given.shape[:-1], word_lines)
 
     def calibrate(
         self, layer: int, inputs: ArrayLike, *, input_range: float | None = None

@@ -31,6 +31,38 @@ class Programmed:
     factor: Array | None = None
 
 
+def driven(
+    placed: Placed, inputs: Array, voltage: Volt, input_range: float | None, word_lines: int
+) -> tuple[Array, float]:
+    """Return the voltages of every drive, V, and the input that is driven at `voltage`.
+
+    Parameters
+    ----------
+    placed
+        Where the matrix lies.
+    inputs
+        Shape ``(batch, n_in)``.
+    voltage
+        Of an input at the end of its range, V.
+    input_range
+        Magnitude of such an input; None for the largest of these.
+    word_lines
+        How many the array has.
+
+    Raises
+    ------
+    LimitError
+        If the range is not a positive finite number, or an input is beyond it.
+    """
+    largest = float(np.max(np.abs(inputs), initial=0.0))
+    full = input_range if input_range is not None else (largest or 1.0)
+    if not 0 < full < np.inf:
+        raise LimitError(f"input_range {full} is not a positive finite number")
+    if not largest <= full:
+        raise LimitError(f"input {largest:.6g} is outside ±{full:.6g}, the range of this layer")
+    return placed.voltages(inputs * (voltage / full), word_lines), full
+
+
 def raw_product(
     backend: Backend,
     here: Programmed,
@@ -41,47 +73,14 @@ def raw_product(
 ) -> tuple[Array, Flags]:
     """Return products before calibration, and their flags, shape ``(batch, n_out)``.
 
-    Parameters
-    ----------
-    backend
-        Drives every block of the matrix with every input, in one call.
-    here
-        The matrix.
-    offset
-        Current of each bit line at 0 V, A.
-    inputs
-        Shape ``(batch, n_in)``.
-    voltage
-        Of an input at the end of its range, V.
-    input_range
-        Magnitude of such an input; None for the largest of these.
-
-    Raises
-    ------
-    LimitError
-        If the range is not a positive finite number, or an input is beyond it.
+    Every block of the matrix is driven with every input, in one call. `offset` is the current of
+    each bit line at 0 V, A; the other parameters and errors are those of `driven`.
     """
     placed = here.placed
     voltages, full = driven(placed, inputs, voltage, input_range, backend.shape[0])
     reading = backend.drive(voltages)
     raw = placed.differences(reading.current - offset) * (full / (voltage * placed.scale))
     return raw if here.factor is None else raw * here.factor, placed.flags(reading.flags)
-
-
-def driven(
-    placed: Placed, inputs: Array, voltage: Volt, input_range: float | None, word_lines: int
-) -> tuple[Array, float]:
-    """Return the word-line voltages of every drive, V, and the input that is driven at `voltage`.
-
-    Parameters and errors as in `raw_product`; the shape is that of `Placed.voltages`.
-    """
-    largest = float(np.max(np.abs(inputs), initial=0.0))
-    full = input_range if input_range is not None else (largest or 1.0)
-    if not 0 < full < np.inf:
-        raise LimitError(f"input_range {full} is not a positive finite number")
-    if not largest <= full:
-        raise LimitError(f"input {largest:.6g} is outside ±{full:.6g}, the range of this layer")
-    return placed.voltages(inputs * (voltage / full), word_lines), full
 
 
 def checked_matrix(matrix: ArrayLike) -> Array:

@@ -24,6 +24,10 @@ from crossbar.store import Arrays, Run, RunRecord, Store
 RESUMES = "resumes"
 """Key of a run's settings: the number of the run that it goes on with."""
 
+WHERE = "where"
+"""Key of a settings field's metadata: it says where the work is done, not what it is, so that a run
+may be gone on with elsewhere."""
+
 
 @dataclass(slots=True, eq=False)
 class Record:

@@ -8,7 +8,7 @@ from typing import Any
 from crossbar.backend import DataError
 from crossbar.bench import Description
 from crossbar.cli.runs import find_run, open_store
-from crossbar.resumable import Interrupted, interrupted
+from crossbar.resumable import WHERE, Interrupted, interrupted
 
 
 def resumed(
@@ -28,7 +28,8 @@ def resumed(
         Its name.
     settings
         As given on the command line: an option that says something else than the interrupted run
-        is refused, one left at its default is taken from that run.
+        is refused, one left at its default is taken from that run. What only says where the work
+        is done (`WHERE`) may differ, and is taken as given.
     name
         Number of the run, or ``last``.
     store
@@ -52,10 +53,13 @@ def resumed(
     unknown = sorted(set(found.settings) ^ {field.name for field in fields(kind)})
     if unknown:
         raise DataError(f"run {run.id} is of another version: {', '.join(unknown)} differ")
-    defaults = asdict(kind())
+    defaults, taken = asdict(kind()), dict(found.settings)
+    where = {field.name for field in fields(kind) if field.metadata.get(WHERE)}
     for key, given in asdict(settings).items():
         before = found.settings[key]
-        if given not in (defaults[key], before):
+        if key in where:
+            taken[key] = given
+        elif given not in (defaults[key], before):
             option = key.replace("_", "-")
             raise DataError(
                 f"run {run.id} has --{option} {before}, not {given}; --resume goes on with its "
@@ -71,4 +75,4 @@ def resumed(
             f"run {run.id} was on bench {run.bench_kind} {run.bench_name}, not on "
             f"{description.kind} {description.name}: name its own with --bench"
         )
-    return kind(**found.settings), found
+    return kind(**taken), found

@@ -20,6 +20,8 @@ from crossbar.experiments import (
     energy_view,
     form,
     form_view,
+    frontier,
+    frontier_view,
     iv,
     iv_summary,
     iv_view,
@@ -30,6 +32,10 @@ from crossbar.experiments import (
     retention_view,
     seek,
     seek_view,
+    study,
+    study_settings,
+    study_summary,
+    study_view,
 )
 from crossbar.store import Arrays, RunRecord
 
@@ -109,6 +115,18 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
             draw=energy_view.draw,
             piece="draw",
         ),
+        "frontier": Experiment(
+            help="Find how accurate networks are under drift, against the cells they take.",
+            settings=frontier.FrontierSettings,
+            run=frontier.run,
+            summarise=frontier_view.summarise,
+            measured=frontier_view.measured,
+            tables=frontier_view.tables,
+            draw=frontier_view.draw,
+            piece="network",
+            bench=False,
+            resumable=True,
+        ),
         "certify": Experiment(
             help="Certify the vote of a noisy network against drift: the vote, not one chip.",
             settings=certify.CertifySettings,
@@ -176,6 +194,18 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
             measured=endurance_view.measured,
             tables=endurance_view.tables,
             draw=endurance_view.draw,
+        ),
+        "study": Experiment(
+            help="Train networks with several objectives, sweep the device under them.",
+            settings=study_settings.StudySettings,
+            run=study.run,
+            summarise=study_summary.summarise,
+            measured=study_summary.measured,
+            tables=study_view.tables,
+            draw=study_view.draw,
+            piece="unit",
+            bench=False,
+            resumable=True,
         ),
     }
 )

@@ -35,6 +35,39 @@ def option(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
+def numbers(settings: Any, name: str) -> tuple[float, ...]:
+    """Return the numbers of a setting that separates them by commas.
+
+    Raises
+    ------
+    DataError
+        If one is no finite number, or there is none.
+    """
+    text = getattr(settings, name)
+    try:
+        found = tuple(float(part) for part in text.split(",") if part.strip())
+    except ValueError as problem:
+        raise DataError(f"{option(name)} {text!r} is not a row of numbers, as 0,0.3") from problem
+    if not (found and np.isfinite(found).all()):
+        raise DataError(f"{option(name)} {text!r}: one number at least, all finite, is needed")
+    return found
+
+
+def names(settings: Any, name: str) -> tuple[str, ...]:
+    """Return the words of a setting that separates them by commas, each once.
+
+    Raises
+    ------
+    DataError
+        If there is none.
+    """
+    text = getattr(settings, name)
+    found = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+    if not found:
+        raise DataError(f"{option(name)} {text!r} names nothing")
+    return found
+
+
 class Bounds:
     """What a bench accepts, asked with the option that would be at fault.
 

@@ -13,21 +13,18 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import ArrayLike
 from threadpoolctl import threadpool_limits
 
 from crossbar.backend import Array, DataError
 from crossbar.bench import Bench
-from crossbar.blocks import Placed
-from crossbar.crossbar import Crossbar
-from crossbar.energy.array import MeasuredLaw, dissipation
 from crossbar.energy.converters import ADCS, DACS, NONE
 from crossbar.experiments.bounds import at_least, one_of, option, positive
+from crossbar.experiments.energy_draw import accuracy, dissipated
 from crossbar.experiments.moons import MoonsSettings, make_task
 from crossbar.mapping import MAPPINGS
 from crossbar.matrices import read_matrix
-from crossbar.network import Labels, Network, check_inputs, load, with_bias
-from crossbar.offload import HardwareNetwork, offload
+from crossbar.network import Labels, Network, check_inputs, load
+from crossbar.offload import offload
 from crossbar.placement import check_fits
 from crossbar.store import Arrays, Run
 from crossbar.training_settings import TrainingSettings
@@ -36,8 +33,6 @@ Progress = Callable[[str, int, int], None]
 """Called with the name of a piece of work, how much of it is done, and how much there is."""
 
 TRAINING, MOONS = TrainingSettings(), MoonsSettings()
-READS = 4
-"""Of every cell, averaged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +180,8 @@ def run(
         for draw in range(settings.repeats):
             progress("programming draws", draw, settings.repeats)
             hardware = offload(work.network, crossbar, work.train, progress=cells)
-            record.result(f"draw/{draw}", _draw(settings, crossbar, hardware, work))
+            found = dissipated(crossbar, hardware, work.test, work.labels, settings.law_points)
+            record.result(f"draw/{draw}", found)
         progress("programming draws", settings.repeats, settings.repeats)
 
 
@@ -232,70 +228,6 @@ def _given(settings: EnergySettings, network: Network, seed: int) -> Work:
     return Work(network, inputs, inputs, labels)
 
 
-def _draw(
-    settings: EnergySettings, crossbar: Crossbar, hardware: HardwareNetwork, work: Work
-) -> Arrays:
-    """Read every cell, run the test inputs layer by layer, and return what was dissipated."""
-    read_voltage = crossbar.settings.read_voltage
-    steps = read_voltage * np.arange(1, settings.law_points + 1) / settings.law_points
-    conductances = np.array([crossbar.read(READS, float(step)).value for step in steps])
-    law = MeasuredLaw.of(steps, conductances)
-    arrays: dict[str, ArrayLike] = {
-        "conductance": conductances[-1],
-        "law_voltages": law.voltages,
-        "law_ratio": law.ratio,
-        "read_voltage": read_voltage,
-    }
-    values, began = work.test, crossbar.backend.now
-    for k, (layer, placed) in enumerate(zip(hardware.layers, hardware.report.placed, strict=True)):
-        inputs = with_bias(values)
-        voltages = crossbar.voltages(inputs, layer.index, input_range=layer.reach(inputs))
-        arrays |= _layer(k, conductances[-1], voltages, law, placed)
-        values, _ = layer.run(values)
-    drives = len(work.test) * sum(len(placed.blocks) for placed in hardware.report.placed)
-    arrays["bench_read_time"] = (crossbar.backend.now - began) / drives
-    arrays["accuracy"] = _accuracy(values, work.labels)
-    return {name: np.asarray(value) for name, value in arrays.items()}
-
-
-def _layer(
-    k: int, conductances: Array, voltages: Array, law: MeasuredLaw, placed: Placed
-) -> dict[str, ArrayLike]:
-    """Return the power of a layer's own devices and of the idle cells on its word lines."""
-    cells = np.zeros(conductances.shape)
-    own, idle = np.zeros(voltages.shape[1]), np.zeros(voltages.shape[1])
-    words = bits = devices = 0
-    # Every block is a drive of its own, as long as the others.
-    for block, driven in zip(placed.blocks, voltages, strict=True):
-        mine = np.zeros(conductances.shape, dtype=np.bool_)
-        lines = np.union1d(block.plus, block.minus)
-        mine[np.ix_(block.words, lines)] = True
-        words, bits = words + len(block.words), bits + len(lines)
-        devices += len(block.words) * len(lines)
-        ours = dissipation(np.where(mine, conductances, 0.0), driven, law)
-        others = dissipation(np.where(mine, 0.0, conductances), driven, law)
-        cells += ours.cells + others.cells
-        own, idle = own + ours.inputs, idle + others.inputs
-    return {
-        # Of all drives together: an input that drives twice is converted twice.
-        f"drives_{k}": len(placed.blocks),
-        f"words_{k}": words,
-        f"bits_{k}": bits,
-        f"devices_{k}": devices,
-        f"cells_{k}": cells,
-        f"own_{k}": own,
-        f"idle_{k}": idle,
-    }
-
-
-def _accuracy(scores: Array, labels: Labels | None) -> float:
-    """Return the share of inputs whose class is right; NaN where nobody knows it."""
-    if labels is None:
-        return float("nan")
-    classes = scores[:, 0] > 0 if scores.shape[1] == 1 else scores.argmax(axis=1)
-    return float(np.mean(classes == labels))
-
-
 def _asked(settings: EnergySettings) -> Arrays:
     """Return what the summary needs of the settings, converters with their numbers."""
     asked = {
@@ -315,6 +247,6 @@ def _network_arrays(work: Work) -> Arrays:
     return {
         **{f"matrix_{k}": layer.matrix for k, layer in enumerate(layers)},
         "activations": np.array([layer.activation for layer in layers]),
-        "accuracy": np.asarray(_accuracy(work.network(work.test), work.labels)),
+        "accuracy": np.asarray(accuracy(work.network(work.test), work.labels)),
         "inputs": np.asarray(len(work.test)),
     }

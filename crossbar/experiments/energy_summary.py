@@ -79,13 +79,14 @@ def _layer(
     words, bits, devices = (int(found[0][f"{name}_{k}"]) for name in ("words", "bits", "devices"))
     count = operations(shape[0], shape[1], devices)
     adc, dac = _kept(asked, "adc"), _kept(asked, "dac")
+    drives = int(found[0][f"drives_{k}"])
     # A DAC of fewer bits than an input has converts it piece by piece.
     pieces = -(-int(asked["input_bits"]) // dac.bits) if dac else 0
     return {
         "inputs": shape[0],
         "outputs": shape[1],
         "devices": devices,
-        "drives": int(found[0][f"drives_{k}"]),
+        "drives": drives,
         "operations": count,
         "power_W": spread(own.mean(axis=1)),
         "power_sd_over_inputs_W": float(own.std(axis=1).mean()),
@@ -97,7 +98,7 @@ def _layer(
         "dac_conversions": words * pieces,
         "adc_energy_J": bits * adc.energy if adc else 0.0,
         "dac_energy_J": words * pieces * dac.energy if dac else 0.0,
-        "adcs_needed": adc.needed(bits, read_time) if adc else None,
+        "adcs_needed": adc.needed(bits, drives * read_time) if adc else None,
     }
 
 

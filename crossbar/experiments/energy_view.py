@@ -111,6 +111,12 @@ def _remarks(summary: Mapping[str, Any]) -> str:
                 f"{number(c['node_m'], 1e9)} nm ({c['source']}); "
                 f"{_conversions(summary, kind)} per {counted} and read."
             )
+    if summary["adc"] is not None:
+        count = max(layer["adcs_needed"] for layer in summary["layers"])
+        lines.append(
+            f"{count} of this ADC {'keeps' if count == 1 else 'keep'} up with reads of "
+            f"{_time(summary['read_time_s'])}."
+        )
     if summary["adc"] is not None or summary["dac"] is not None:
         lines.append(
             "Converters are published ones, on no bench: their energy is added, their precision "

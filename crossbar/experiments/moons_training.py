@@ -9,7 +9,8 @@ import numpy as np
 from crossbar.backend import Array
 from crossbar.crossbar import Crossbar
 from crossbar.data import Points
-from crossbar.device_errors import DeviceErrors, MeasuredErrors, measure_errors
+from crossbar.device_errors import DeviceErrors, measure_errors
+from crossbar.error_laws import MeasuredErrors
 from crossbar.network import Layer, Network, classify
 from crossbar.resumable import Record
 from crossbar.search_settings import SearchSettings
