@@ -11,7 +11,8 @@ from crossbar.votes import n_parameters, noisy_scores
 STEP = 0.02
 """Of the logarithm of a parameter, up and down, to see what it does to the score."""
 LEAST = 0.02
-"""Added to every parameter's part in the score, found by trial: 0.005 and 0.05 certify no more."""
+"""Added to every part in the score; without it some parameters would get noise beyond measure. On
+moons 0.01 to 0.1 certify as many points to 1 percent point."""
 
 
 def equal(network: Network, smoothing: float) -> Spreads:

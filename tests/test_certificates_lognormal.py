@@ -68,7 +68,7 @@ def test_a_drift_draw_is_as_long_as_the_chi_law_says() -> None:
     for quantile in (0.5, 0.95):
         norm = float(drift_norm(0.2, 17, quantile))
         assert np.mean(lengths <= norm) == pytest.approx(quantile, abs=0.005)
-    # The length that the issue of drift is often said to have, sigma sqrt(n), is near the median.
+    # The rule of thumb, sigma sqrt(n), is near the median.
     assert float(drift_norm(0.2, 17, 0.5)) == pytest.approx(0.2 * np.sqrt(17), rel=0.03)
 
 
