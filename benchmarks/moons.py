@@ -38,7 +38,7 @@ def command(folder: Path, seed: int, *options: str) -> tuple[dict[str, Any], flo
     xbar = Path(sys.executable).with_name("xbar")
     start = time.perf_counter()
     done = subprocess.run(  # noqa: S603 - our own command
-        [xbar, "moons", "--json", "--seed", str(seed), *options],
+        [xbar, "moons", "--json", "--seed", str(seed), "--test-points", "1000", *options],
         cwd=folder,
         capture_output=True,
         text=True,
@@ -63,7 +63,7 @@ def stages(folder: Path) -> list[Row]:
     from crossbar.training_settings import TrainingSettings
 
     start = timed("import torch and the training", start)
-    settings = MoonsSettings()
+    settings = MoonsSettings(test_points=1000)
     with threadpool_limits(limits=1), open_bench("sim") as bench:
         task = make_task(settings, np.random.default_rng(0))
         start = timed("open the bench, make the points", start)
@@ -159,7 +159,7 @@ def sensitivity(seeds: int) -> list[Row]:
     ended = []
     with threadpool_limits(limits=1), tempfile.TemporaryDirectory() as folder:
         for seed in range(seeds):
-            task = make_task(MoonsSettings(), np.random.default_rng(seed))
+            task = make_task(MoonsSettings(test_points=1000), np.random.default_rng(seed))
             for name in ("erm", "trinomial"):
                 rng = np.random.default_rng(seed)
                 network = train(task.train, name, TrainingSettings(), rng).network

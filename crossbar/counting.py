@@ -29,6 +29,9 @@ class Tally:
     multiplies: int = 0
     seconds: Second = 0.0
 
+    def __add__(self, other: "Tally") -> "Tally":
+        return Tally(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
+
     def __sub__(self, earlier: "Tally") -> "Tally":
         return Tally(*(a - b for a, b in zip(astuple(self), astuple(earlier), strict=True)))
 

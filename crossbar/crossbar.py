@@ -1,6 +1,7 @@
 """One crossbar: program matrices into it, read it, multiply with it."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -23,6 +24,7 @@ from crossbar.drift import factors, reference_currents
 from crossbar.mapping import MAPPINGS
 from crossbar.placement import check_fits, place
 from crossbar.programmed import (
+    Correction,
     Programmed,
     checked_inputs,
     checked_matrix,
@@ -264,19 +266,20 @@ class Crossbar:
         inputs = given.reshape(-1, matrix.shape[0])
         raw, flags = self._raw(here, inputs, input_range)
         digital = inputs @ matrix
-        if here.calibration is None:
-            values = raw
+        calibration = here.correction.calibration
+        if calibration is None:
+            since = here.estimated
             errors = here.placed.weights(self._reread) - matrix
             uncertainty = np.sqrt(np.mean((inputs @ errors) ** 2, axis=0))
         else:
-            values, uncertainty = here.calibration.correct(raw), here.calibration.residual
+            uncertainty, since = calibration.residual, here.correction.measured
         clipped = ((flags & Flag.CLIPPED) != 0).any(axis=0)
         shape = (*given.shape[:-1], matrix.shape[1])
         return Product(
-            values=values.reshape(shape),
+            values=here.correction(raw).reshape(shape),
             digital=digital.reshape(shape),
             uncertainty=np.where(clipped, np.nan, uncertainty),
-            uncertainty_age=self.backend.now - here.estimated,
+            uncertainty_age=self.backend.now - since,
             flags=flags.reshape(shape),
         )
 
@@ -324,8 +327,9 @@ class Crossbar:
         self._offset = measure_offset(self.backend, OFFSET_READS)
         raw, flags = self._raw(here, checked, input_range)
         clipped = np.asarray(flags & Flag.CLIPPED, dtype=np.bool_)
-        calibration = fit_calibration(raw, checked @ here.matrix, clipped)
-        here.calibration, here.estimated = calibration, self.backend.now
+        scaled = Correction(factor=here.correction.factor)
+        calibration = fit_calibration(scaled(raw), checked @ here.matrix, clipped)
+        here.correction = replace(scaled, calibration=calibration, measured=self.backend.now)
         return calibration
 
     def take_reference(self, repeats: int = REFERENCE_READS) -> None:
@@ -345,7 +349,7 @@ class Crossbar:
         """
         self._reference = self._currents(repeats)
         for here in self._programmed:
-            here.factor = None
+            here.correction = replace(here.correction, factor=None)
 
     def compensate_drift(
         self, scope: str = "layer", repeats: int = REFERENCE_READS
@@ -376,8 +380,29 @@ class Crossbar:
             raise DataError("drift is measured against a reference: take one after programming")
         found = factors(self._reference, self._currents(repeats), scope)
         for here, factor in zip(self._programmed, found, strict=True):
-            here.factor = factor
+            here.correction = replace(here.correction, factor=factor)
         return tuple(found)
+
+    @property
+    def corrections(self) -> tuple[Correction, ...]:
+        """How products are corrected: by calibrations and against drift, for each matrix."""
+        return tuple(here.correction for here in self._programmed)
+
+    def correct_by(self, corrections: Sequence[Correction]) -> None:
+        """Correct products as they were before; an empty `Correction` leaves them raw.
+
+        Raises
+        ------
+        DataError
+            If there is not one for each programmed matrix.
+        """
+        if len(corrections) != len(self._programmed):
+            raise DataError(
+                f"{len(corrections)} corrections are not one for each of "
+                f"{len(self._programmed)} matrices"
+            )
+        for here, correction in zip(self._programmed, corrections, strict=True):
+            here.correction = correction
 
     def _currents(self, repeats: int) -> list[Array]:
         self._layer(0)
@@ -419,7 +444,8 @@ class Crossbar:
         wanted = np.asarray(weights, dtype=np.float64)
         if wanted.shape != here.matrix.shape:
             raise DataError(f"weights {wanted.shape} are not those of a matrix {here.matrix.shape}")
-        self._reference, here.factor = None, None
+        self._reference = None
+        here.correction = replace(here.correction, factor=None)
         written = rewrite_weights(
             lambda cell: Job(self.backend, cell, self.pulses, self.offset, self._stuck, None),
             wanted,
@@ -430,6 +456,9 @@ class Crossbar:
         )
         if written.report is not None:
             here.matrix = np.where(np.isnan(wanted), here.matrix, wanted)
+        seen = ~np.isnan(written.conductance)
+        self._reread = np.where(seen, written.conductance, self._reread)
+        here.estimated = self.backend.now
         return written
 
     def _raw(

@@ -1,20 +1,16 @@
-"""What devices make of the conductances that were asked of them: from a profile, or measured.
-
-The law is one affine response per device: a conductance ``G`` that was asked for becomes
-``gain * G + shift``. That is what a training needs: gain is the slope by which a change of the
-weight arrives at the device, 0 for one that is stuck.
-"""
+"""What devices make of the conductances that were asked of them: from a profile, or measured."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Protocol, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from crossbar.backend import Array, DataError, Indices, Mask
+from crossbar.backend import DataError
+from crossbar.error_laws import ErrorLaw, MeasuredErrors, ProfileErrors, Response
 from crossbar.mapping import Window
-from crossbar.memsim.out_of_range import OutOfRange, out_of_range
+from crossbar.memsim.out_of_range import out_of_range
 from crossbar.memsim.profile import DeviceProfile
 from crossbar.programming.report import Status
 
@@ -26,122 +22,6 @@ Progress: TypeAlias = Callable[[int, int], None]
 
 NEIGHBOURS = 25  # assumed
 """Measured writes that a device's error is drawn from, those with the nearest targets."""
-SAME = 1e-6
-"""Relative difference of targets that are one: in single precision the low end is not the same."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Response:
-    """What devices make of conductances: ``gain * G + shift``.
-
-    Parameters
-    ----------
-    gain
-        Slope at the conductance that was asked for, shape of the random numbers.
-    shift
-        S, same shape, or one that is broadcast to it.
-    """
-
-    gain: Array
-    shift: Array
-
-
-class ErrorLaw(Protocol):
-    """How the conductance of a device comes from the one that was asked for."""
-
-    normal: ClassVar[bool]
-    """Whether errors are made of standard normal numbers, or of uniform ones between 0 and 1."""
-
-    def response(self, asked: Array, chance: Array) -> Response:
-        """Return the response of devices to conductances, S, each by a random number of its own.
-
-        The numbers may have one axis more in front: several devices that are asked for the same.
-        """
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class ProfileErrors:
-    """A device's levels, and log-normal factors on top.
-
-    Parameters
-    ----------
-    window
-        Conductances that stand for the first and the last level.
-    levels
-        How many there are, and what those become that the device does not reach in order.
-    sigma
-        Standard deviation of the factor's logarithm.
-    """
-
-    window: Window
-    levels: OutOfRange | None
-    sigma: float
-    normal: ClassVar[bool] = True
-
-    def response(self, asked: Array, chance: Array) -> Response:
-        """Return the log-normal factor as gain; where no level is in order, it is that of G_x / G.
-
-        A conductance that stands for an out-of-range level is held whatever is asked nearby; its
-        slope is taken to be the secant's through zero, or training would never leave it.
-        """
-        factor = np.exp(self.sigma * chance)
-        if self.levels is None or self.levels.identity:
-            return Response(gain=factor, shift=np.zeros_like(asked))
-        part = np.clip((asked - self.window.low) / self.window.span, 0.0, 1.0)
-        level = np.rint(part * (self.levels.levels - 1)).astype(np.intp)
-        place = np.maximum(level - self.levels.exact, 0)
-        held = self.window.low + self.levels.beyond[place] * self.window.span
-        # The first level is always exact, so that nothing is divided by zero.
-        beyond = level >= self.levels.exact
-        ratio = np.where(beyond, held / np.where(beyond, asked, 1.0), 1.0)
-        return Response(gain=factor * ratio, shift=np.zeros_like(asked))
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class MeasuredErrors:
-    """Errors of writes that were made, drawn for targets near theirs.
-
-    Parameters
-    ----------
-    targets
-        S, ascending, shape ``(n,)``.
-    reached
-        S, same shape.
-    stuck
-        Cells that no pulse moved, same shape.
-    neighbours
-        Of how many writes, at least, one is drawn: as many below the target as above it.
-    """
-
-    targets: Array
-    reached: Array
-    stuck: Mask
-    neighbours: int
-    normal: ClassVar[bool] = False
-
-    def response(self, asked: Array, chance: Array) -> Response:
-        """Return the error of one of the nearest writes; a stuck cell stays what it is."""
-        drawn = self._drawn(asked, chance)
-        gain = np.where(self.stuck, 0.0, 1.0).astype(chance.dtype)[drawn]
-        shift = np.where(self.stuck, self.reached, self.reached - self.targets)
-        shift = shift.astype(chance.dtype)[drawn]
-        # A conductance is not negative, however large the error that comes with a small target.
-        below = gain * asked + shift < 0
-        gain[below] = 0.0
-        shift[below] = 0.0
-        return Response(gain=gain, shift=shift)
-
-    def _drawn(self, asked: Array, chance: Array) -> Indices:
-        """Return which write each device is like; writes of one target all have the same chance."""
-        count, wanted = len(self.targets), min(self.neighbours, len(self.targets))
-        first = np.searchsorted(self.targets, asked * (1 - SAME), side="left")
-        last = np.searchsorted(self.targets, asked * (1 + SAME), side="right")
-        margin = np.maximum(wanted - (last - first) + 1, 0) // 2
-        first = np.clip(first - margin, 0, count - wanted)
-        last = np.clip(last + margin, first + wanted, count)
-        among = np.floor(chance * (last - first)).astype(np.intp)
-        return np.asarray(first + np.minimum(among, last - first - 1))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -288,13 +168,15 @@ def measure_errors(
     repeats: int = 5,
     progress: Progress | None = None,
     *,
+    stuck: bool = True,
     neighbours: int = NEIGHBOURS,
 ) -> DeviceErrors:
     """Return what a bench makes of conductances, by programming its whole array several times.
 
     Half of the targets are the low end of the window, as the differential mapping asks for, and
-    half are anywhere in it. What a cell is when it is read again counts. A write leaves cells as
-    they are on this bench; that `Crossbar.program` works around stuck ones is not in it.
+    half are anywhere in it, new ones each time: an array that is written with what it holds
+    already takes fewer pulses, and its cells disturb each other less. What a cell is when it is
+    read again counts.
 
     Parameters
     ----------
@@ -306,31 +188,34 @@ def measure_errors(
         How often every cell is programmed.
     progress
         Called with the cells done and in all, of each pass.
+    stuck
+        Whether cells that no pulse moves are drawn too. `Crossbar.program` works around them:
+        without them the errors of networks that it writes are foretold better.
     neighbours
         As in `DeviceErrors.measured`.
 
     Raises
     ------
     DataError
-        If it is not to be programmed at all.
+        If it is not to be programmed at all, or nothing but stuck cells is left.
     """
     if repeats < 1:
         raise DataError(f"repeats = {repeats}: errors take at least one write of every cell")
     window, shape = crossbar.settings.window, crossbar.backend.shape
-    targets, reached, stuck = [], [], []
-    for _ in range(repeats):
+    targets, reached = np.empty((repeats, *shape)), np.empty((repeats, *shape))
+    fixed = np.empty((repeats, *shape), dtype=np.bool_)
+    for k in range(repeats):
         wanted = rng.uniform(window.low, window.high, shape)
         wanted[rng.random(shape) < 0.5] = window.low
         report = crossbar.program_conductances(wanted, progress)
-        targets.append(wanted)
-        reached.append(report.reread)
-        stuck.append(report.status == Status.STUCK)
+        targets[k], reached[k] = wanted, report.reread
+        fixed[k] = report.status == Status.STUCK
     return DeviceErrors.measured(
-        np.array(targets),
-        np.array(reached),
+        targets if stuck else np.where(fixed, np.nan, targets),
+        reached,
         window,
-        stuck=np.array(stuck),
+        stuck=fixed,
         neighbours=neighbours,
         source=f"{repeats} programs of {shape[0]}x{shape[1]} cells, "
-        f"read {crossbar.settings.reread_delay:g} s after",
+        f"read {crossbar.settings.reread_delay:g} s after" + ("" if stuck else ", no stuck ones"),
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias, overload
 import numpy as np
 from numpy.typing import ArrayLike
 
-from crossbar.backend import Array, DataError
+from crossbar.backend import Array, DataError, Indices
 from crossbar.network import ACTIVATIONS, Layer, Network, check_inputs, with_bias
 from crossbar.results import Product, ProgramReport
 
@@ -121,8 +121,12 @@ class HardwareLayer:
             As `multiply`.
         """
         product = self.multiply(x)
-        values = product.values if self.line is None else self.line(product.values)
-        return ACTIVATIONS[self.layer.activation](values), product
+        return self.activated(product.values), product
+
+    def activated(self, products: Array) -> Array:
+        """Return the outputs for products, shape ``(batch, n_out)``: line, then activation."""
+        values = products if self.line is None else self.line(products)
+        return ACTIVATIONS[self.layer.activation](values)
 
     def multiply(self, x: ArrayLike) -> Product:
         """Return the layer's products, biases included, for inputs ``(batch, n_in)``.
@@ -214,9 +218,7 @@ class HardwareNetwork:
             If there are fewer than `MIN_INPUTS`, or they do not fit the network.
         """
         arriving = _arriving(self.network, inputs)
-        # Spread over the inputs, which may be sorted by class.
-        last = len(arriving[0]) - 1
-        chosen = np.unique(np.linspace(0, last, CALIBRATION_INPUTS).astype(np.intp))
+        chosen = spread_over(len(arriving[0]), CALIBRATION_INPUTS)
         for layer, x in zip(self.layers, arriving, strict=True):
             reach = layer.reach(x[chosen])
             layer.crossbar.calibrate(layer.index, x[chosen], input_range=reach)
@@ -311,6 +313,11 @@ def _offload(
     if calibrate:
         hardware.calibrate(inputs)
     return hardware
+
+
+def spread_over(inputs: int, count: int) -> Indices:
+    """Return which of the inputs to take, up to `count` of them: they may be sorted by class."""
+    return np.unique(np.linspace(0, inputs - 1, count).astype(np.intp))
 
 
 def _arriving(network: Network, inputs: ArrayLike) -> list[Array]:

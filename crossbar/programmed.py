@@ -10,25 +10,52 @@ from crossbar.blocks import Placed
 from crossbar.calibration import Calibration
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Correction:
+    """What is done to the products of a matrix, digitally.
+
+    Parameters
+    ----------
+    calibration
+        A straight line for each output; None for none.
+    measured
+        Bench time at which it was measured, s.
+    factor
+        Against drift, shape ``(n_out,)``, applied before the line; None for none.
+    """
+
+    calibration: Calibration | None = None
+    measured: Second = 0.0
+    factor: Array | None = None
+
+    def __call__(self, raw: Array) -> Array:
+        """Return corrected products, shape ``(..., n_out)``."""
+        scaled = raw if self.factor is None else raw * self.factor
+        return scaled if self.calibration is None else self.calibration.correct(scaled)
+
+
+RAW = Correction()
+"""Products as the array gives them."""
+
+
 @dataclass(slots=True, eq=False)
 class Programmed:
-    """A matrix on the array, and how its products are corrected.
+    """A matrix on the array.
 
     Parameters
     ----------
     matrix, placed
         What was asked for, and where it lies.
     estimated
-        Bench time at which the uncertainty of its products was measured, s.
-    calibration, factor
-        Straight line per output; factor per output against drift, applied before it.
+        Bench time at which its conductances were read, s.
+    correction
+        Of its products.
     """
 
     matrix: Array
     placed: Placed
     estimated: Second
-    calibration: Calibration | None = None
-    factor: Array | None = None
+    correction: Correction = RAW
 
 
 def driven(
@@ -71,7 +98,7 @@ def raw_product(
     voltage: Volt,
     input_range: float | None,
 ) -> tuple[Array, Flags]:
-    """Return products before calibration, and their flags, shape ``(batch, n_out)``.
+    """Return products before any correction, and their flags, shape ``(batch, n_out)``.
 
     Every block of the matrix is driven with every input, in one call. `offset` is the current of
     each bit line at 0 V, A; the other parameters and errors are those of `driven`.
@@ -80,7 +107,7 @@ def raw_product(
     voltages, full = driven(placed, inputs, voltage, input_range, backend.shape[0])
     reading = backend.drive(voltages)
     raw = placed.differences(reading.current - offset) * (full / (voltage * placed.scale))
-    return raw if here.factor is None else raw * here.factor, placed.flags(reading.flags)
+    return raw, placed.flags(reading.flags)
 
 
 def checked_matrix(matrix: ArrayLike) -> Array:

@@ -24,10 +24,10 @@ with warnings.catch_warnings():
     from botorch.models.utils.gpytorch_modules import get_covar_module_with_dim_scaled_prior
     from botorch.optim.fit import fit_gpytorch_mll_scipy
     from botorch.settings import validate_input_scaling
-    from gpytorch.constraints import GreaterThan  # type: ignore[import-untyped]
-    from gpytorch.kernels import Kernel  # type: ignore[import-untyped]
-    from gpytorch.mlls import ExactMarginalLogLikelihood  # type: ignore[import-untyped]
-    from gpytorch.priors import LogNormalPrior  # type: ignore[import-untyped]
+    from gpytorch.constraints import GreaterThan
+    from gpytorch.kernels import Kernel
+    from gpytorch.mlls import ExactMarginalLogLikelihood
+    from gpytorch.priors import LogNormalPrior
 
 KERNELS = ("matern", "se")
 """Matern 5/2, or squared exponential; one length scale for each variable with an order."""

@@ -24,10 +24,13 @@ class Rewriting:
         the pulses were not one for each.
     weights
         The whole matrix as its cells hold it afterwards, ``(n_in, n_out)``.
+    conductance
+        Of these cells, S, array shape, NaN elsewhere.
     """
 
     report: CellReport | None
     weights: Array
+    conductance: Array
 
     @property
     def pulses(self) -> int:
@@ -66,10 +69,11 @@ def rewrite_weights(
     count = int((~np.isnan(targets)).sum())
     each = settings.pulses if pulses is None else min(settings.pulses, pulses // max(count, 1))
     if not count or not each:
-        return Rewriting(None, placed.weights(now))
+        return Rewriting(None, placed.weights(now), now)
     writing = job(replace(settings, pulses=each, passes=1))
     writing.write(targets)
-    return Rewriting(writing.passes[-1], placed.weights(writing.read(mine, LOOK_READS)))
+    after = writing.read(mine, LOOK_READS)
+    return Rewriting(writing.passes[-1], placed.weights(after), after)
 
 
 def moves(

@@ -3,14 +3,7 @@ import pytest
 import torch
 from torch import nn
 
-from crossbar.deployment import (
-    EXAMPLES_AT_ONCE,
-    Deployment,
-    LogNormal,
-    deployed_sets,
-    describe,
-    evaluate,
-)
+from crossbar.deployment import Deployment, LogNormal, deployed_sets, describe, evaluate
 from crossbar.losses import binary_accuracy
 from crossbar.memsim import DeviceProfile
 from crossbar.memsim.levels import sweep
@@ -65,7 +58,7 @@ def test_an_evaluation_agrees_with_a_sweep_over_levels() -> None:
 
 def test_examples_pass_in_portions_and_none_is_left_out() -> None:
     model, _, _ = problem()
-    count = EXAMPLES_AT_ONCE + 7
+    count = 2**18 + 7  # more than pass a processor's cache at once
     inputs = torch.linspace(-1, 1, 2 * count).double().reshape(count, 2)
     seen: list[int] = []
 

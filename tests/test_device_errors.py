@@ -5,7 +5,8 @@ import pytest
 
 from crossbar import open_bench
 from crossbar.backend import Array, DataError
-from crossbar.device_errors import DeviceErrors, MeasuredErrors, measure_errors
+from crossbar.device_errors import DeviceErrors, measure_errors
+from crossbar.error_laws import MeasuredErrors
 from crossbar.mapping import Window
 from crossbar.memsim import DeviceProfile
 from memsim_devices import noisy, short
@@ -173,6 +174,20 @@ def test_a_bench_errs_as_it_did_when_it_was_measured() -> None:
         expected = (second.reached - second.targets)[inside]
         assert error.std() == pytest.approx(expected.std(), rel=0.35)
         assert abs(error.mean() - expected.mean()) < 0.5 * expected.std()
+
+
+def test_stuck_cells_can_be_left_out() -> None:
+    found = []
+    for stuck in (True, False):
+        with open_bench("sim", seed=5) as bench:
+            rng = np.random.default_rng(0)
+            found.append(measure_errors(bench.crossbar(), rng, 1, stuck=stuck).law)
+    everything, moving = found
+    assert isinstance(everything, MeasuredErrors)
+    assert isinstance(moving, MeasuredErrors)
+    assert not moving.stuck.any()
+    kept = ~everything.stuck
+    assert np.array_equal(np.sort(moving.reached), np.sort(everything.reached[kept]))
 
 
 def test_errors_from_a_report_are_those_of_its_cells() -> None:

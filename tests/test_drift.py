@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from crossbar import Crossbar
 from crossbar.backend import BenchError, DataError
 from crossbar.drift import SCOPES, factors
+from crossbar.programmed import RAW
 from crossbar.programming import IsppSettings, WriteVerify
 from crossbar.weight_writing import Copies
 from fake_bench import FakeBench
@@ -110,3 +111,19 @@ def test_a_program_makes_the_reference_void() -> None:
     crossbar.program(*MATRICES)
     with pytest.raises(DataError, match="take one"):
         crossbar.compensate_drift()
+
+
+def test_corrections_are_taken_away_and_put_back() -> None:
+    bench, crossbar = programmed()
+    crossbar.take_reference()
+    raw = crossbar.matmul(X).values
+    bench.conductance *= 0.7
+    crossbar.calibrate(0, X)
+    crossbar.compensate_drift()
+    corrected, kept = crossbar.matmul(X).values, crossbar.corrections
+    crossbar.correct_by([RAW, RAW])
+    assert crossbar.matmul(X).values == pytest.approx(0.7 * raw)
+    crossbar.correct_by(kept)
+    assert crossbar.matmul(X).values == pytest.approx(corrected)
+    with pytest.raises(DataError, match="1 corrections are not one for each of 2"):
+        crossbar.correct_by([RAW])

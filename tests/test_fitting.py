@@ -293,28 +293,6 @@ def test_several_classes_and_convolutions_are_fitted_too() -> None:
     assert found.validation[found.best_epoch] > 0.8
 
 
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"epochs": 0},
-        {"batch": 0},
-        {"batch": 1.5},
-        {"validate_every": 0},
-        {"validation_draws": 0},
-        {"learning_rate": 0.0},
-        {"learning_rate": np.nan},
-        {"clip": 0.0},
-        {"l1": -1.0},
-        {"weight_decay": np.inf},
-        {"warmup": 11},
-    ],
-    ids=str,
-)
-def test_settings_outside_their_meaning_are_refused(wrong: dict[str, Any]) -> None:
-    with pytest.raises(DataError, match=next(iter(wrong))):
-        FitSettings(**wrong)
-
-
 def test_what_cannot_be_fitted_is_refused() -> None:
     with pytest.raises(DataError, match="'adversarial' is unknown; known are erm, trinomial"):
         fitted("adversarial")

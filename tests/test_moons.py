@@ -11,6 +11,7 @@ from crossbar import load, session
 from crossbar.backend import CapacityError, DataError
 from crossbar.experiments.moons import MoonsSettings, make_task, run
 from crossbar.experiments.moons_summary import difference, summarise
+from crossbar.experiments.moons_view import draw, tables
 from crossbar.resumable import Record
 from crossbar.session import Session
 from crossbar.store import Arrays, Store
@@ -223,9 +224,22 @@ def test_a_search_keeps_the_candidate_that_bears_drift_best(searched: dict[str, 
     assert not any(name.startswith(("search/erm", "search/device")) for name in searched)
 
 
+def test_a_search_has_its_table_and_its_figure(searched: dict[str, Arrays], tmp_path: Path) -> None:
+    with opened(tmp_path, SEARCHED, "sim", 3) as s:
+        record = s.store.run(s.run.id)
+    summary = summarise(searched)
+    assert [row["training"] for row in summary["searches"]] == ["lognormal"]  # type: ignore[attr-defined]
+    draw(record, searched, summary, tmp_path / "moons.png")
+    assert (tmp_path / "moons.png").stat().st_size > 10_000
+    assert (tmp_path / "moons-search.png").stat().st_size > 10_000
+    titles = [str(getattr(part, "title", "")) for part in tables(record, summary)]
+    assert "search over noise, drift 0.4" in titles
+
+
 def test_device_training_is_of_errors_that_this_bench_made(searched: dict[str, Arrays]) -> None:
     errors = searched["device-errors"]
-    assert errors["targets"].shape == (100,)
+    assert 80 < len(errors["targets"]) <= 100
+    assert not errors["stuck"].any()
     assert (errors["reached"] > 0).all()
     assert "network/device" in searched
 

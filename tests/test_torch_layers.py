@@ -6,8 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from crossbar.backend import DataError
+from crossbar.network import Layer, Network
 from crossbar.offload import offload
-from crossbar.torch_layers import CrossbarLinear, CrossbarNetwork, from_torch
+from crossbar.torch_layers import CrossbarLinear, CrossbarNetwork, from_torch, to_torch
 from test_offload import ExactCrossbar
 
 INPUTS = np.random.default_rng(0).normal(size=(100, 2))
@@ -60,6 +61,25 @@ def test_from_torch_computes_what_the_module_computes() -> None:
     assert [layer.activation for layer in network.layers] == ["relu", "sigmoid", "tanh"]
     expected = model(torch.tensor(INPUTS)).detach().numpy()
     assert np.allclose(network(INPUTS), expected, rtol=1e-12, atol=1e-12)
+
+
+def test_to_torch_is_undone_by_from_torch_exactly_and_draws_nothing() -> None:
+    rng = np.random.default_rng(0)
+    layers = [
+        Layer(rng.normal(size=(3, 3)), rng.normal(size=3), activation)
+        for activation in ("tanh", "relu", "sigmoid", "linear")
+    ]
+    network = Network(tuple(layers))
+    before = torch.get_rng_state()
+    module = to_torch(network)
+    assert torch.equal(torch.get_rng_state(), before)
+    again = from_torch(module)
+    assert [layer.activation for layer in again.layers] == ["tanh", "relu", "sigmoid", "linear"]
+    for one, other in zip(network.layers, again.layers, strict=True):
+        assert np.array_equal(one.matrix, other.matrix)
+    x = rng.normal(size=(5, 3))
+    with torch.no_grad():
+        assert module(torch.tensor(x)).numpy() == pytest.approx(network(x))
 
 
 def test_from_torch_reads_a_single_linear_and_float32_exactly() -> None:

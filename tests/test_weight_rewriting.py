@@ -103,3 +103,12 @@ def test_weights_of_another_shape_are_refused() -> None:
     _, crossbar = programmed()
     with pytest.raises(DataError, match=r"\(2, 2\) are not those of a matrix \(3, 4\)"):
         crossbar.rewrite(0, np.zeros((2, 2)))
+
+
+def test_what_is_known_of_the_products_errors_is_that_of_the_new_conductances() -> None:
+    _, crossbar = programmed()
+    crossbar.wait(5.0)
+    crossbar.rewrite(0, only({(0, 1): 0.2}))
+    product = crossbar.matmul(np.random.default_rng(2).uniform(-1, 1, size=(200, 3)))
+    assert product.uncertainty == pytest.approx(np.sqrt(np.mean(product.errors**2, axis=0)))
+    assert product.uncertainty_age == 0.0

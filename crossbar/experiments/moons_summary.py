@@ -9,6 +9,7 @@ from scipy.stats import kurtosis
 from scipy.stats import t as student
 
 from crossbar.backend import Array
+from crossbar.experiments import search_summary
 from crossbar.programming.report import Status
 from crossbar.store import Arrays
 
@@ -47,8 +48,10 @@ def summarise(results: Mapping[str, Arrays]) -> dict[str, object]:
         _row(name, results[f"network/{name}"], draws(results, name)) for name in trainings(results)
     ]
     _compare(rows)
+    searches = search_summary.summarise(results) if search_summary.searched(results) else {}
     return {
         "rows": rows,
+        **searches,
         "conventions": {
             "drop_points": "100 * (software - hardware accuracy), same test points",
             "dot_product_error": "hardware minus digital product of the same inputs, in units of "

@@ -8,6 +8,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from crossbar.experiments import search_view
 from crossbar.store import Arrays, RunRecord
 
 PERCENT, MICRO = 100.0, 1e6
@@ -102,24 +103,9 @@ def tables(run: RunRecord, summary: dict[str, Any]) -> list[RenderableType]:
         "and corrected digitally"
     )
     accuracy.caption_justify = "left"
-    return [*shown, *_searched(run, summary), Text(provenance_note(run, summary))]
-
-
-def _searched(run: RunRecord, summary: Mapping[str, Any]) -> list[Text]:
-    """Return a line per training whose noise was searched."""
-    if not run.settings.get("search"):
-        return []
-    lines = []
-    for row in summary["rows"]:
-        if noise := row.get("noise"):
-            found = ", ".join(f"{name} {_numbers(value)}" for name, value in noise.items())
-            lines.append(Text(f"{row['training']}: the search took {found}"))
-    return lines
-
-
-def _numbers(value: Any) -> str:
-    listed = value if isinstance(value, list) else [value]
-    return " ".join(f"{number:.3f}" for number in listed)
+    if summary.get("searches"):
+        shown += search_view.tables(summary, float(str(run.settings["drift"])))
+    return [*shown, Text(provenance_note(run, summary))]
 
 
 def _error_cells(layers: Mapping[str, Mapping[str, float]]) -> tuple[str, str]:
@@ -146,9 +132,21 @@ def _pm(values: Mapping[str, Any], factor: float) -> str:
 def draw(
     run: RunRecord, results: Mapping[str, Arrays], summary: dict[str, Any], path: Path
 ) -> None:
-    """Draw the figure of a moons record into a file."""
+    """Draw the figure of a moons record into a file, and that of its search beside it."""
     # Matplotlib takes most of a second to import; commands without a figure do not wait for it.
     from crossbar.figures.moons import moons_figure
     from crossbar.figures.style import save
 
-    save(moons_figure(results, summary, heading(run), provenance_note(run, summary)), path)
+    note = provenance_note(run, summary)
+    save(moons_figure(results, summary, heading(run), note), path)
+    if summary.get("searches"):
+        from crossbar.figures.search import search_figure
+
+        made = f"seed {run.seed}, drift {run.settings['drift']:g}, validation points of their own"
+        figure = search_figure(results, f"{heading(run)}: search over the noise", made)
+        save(figure, search_path(path))
+
+
+def search_path(figure: Path) -> Path:
+    """Return where the figure of the search goes: beside the one of the run."""
+    return figure.with_name(f"{figure.stem}-search{figure.suffix}")

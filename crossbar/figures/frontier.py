@@ -41,7 +41,7 @@ def frontier_figure(summary: Mapping[str, Any], title: str, note: str) -> Figure
 def _against_cells(
     axes: Axes, rows: list[dict[str, Any]], names: list[str], copies: list[int]
 ) -> None:
-    axes.set_title("Accuracy under drift against cells")
+    axes.set_title("Accuracy under drift against cells; faint: 95 % of the draws")
     for name in names:
         for pairs in copies:
             chosen = [r for r in rows if (r["training"], r["copies"]) == (name, pairs)]
@@ -84,7 +84,7 @@ def _against_cells(
     )
     logarithmic(axes.xaxis)
     axes.set_xlabel("cells, two per pair")
-    axes.set_ylabel("test accuracy (%); faint bars: down to what 95 % of the draws reach")
+    axes.set_ylabel("test accuracy (%)")
     axes.legend(loc="lower right", fontsize=8)
 
 

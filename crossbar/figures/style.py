@@ -19,9 +19,9 @@ from crossbar.backend import DataError
 INK = "#222222"
 QUIET = "#8a8a8a"
 COLOURS: Mapping[str, str] = MappingProxyType(
-    {"erm": "#d55e00", "trinomial": "#0072b2", "lognormal": "#009e73"}
+    {"erm": "#d55e00", "trinomial": "#0072b2", "lognormal": "#009e73", "device": "#cc79a7"}
 )
-OTHERS = ("#cc79a7", "#e69f00", "#56b4e9", "#222222")
+OTHERS = ("#e69f00", "#56b4e9", "#222222")
 CLASSES = ("#e69f00", "#56b4e9")
 
 _STYLE: dict[Any, Any] = {

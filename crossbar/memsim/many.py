@@ -18,11 +18,12 @@ from crossbar.memsim.draw_layers import CannotFollow
 from crossbar.memsim.grouped import Bound, Plan, plan
 from crossbar.memsim.perturb import copied
 
-NUMBERS_TOGETHER, NUMBERS_ALONE = 2**21, 2**20
+NUMBERS_TOGETHER, NUMBERS_ALONE = 2**22, 2**20
 """In the largest output of a layer, over the draws and examples that are taken at once: of draws
 together and of one by one. Of 2**18 to 2**22 the fastest or near it on two cores, for LeNet-5 and
 for AlexNet-, ResNet-, ResNeXt- and MobileNet-shaped networks: what is beyond a processor's cache
-costs more than calls do."""
+costs more than calls do. The larger of equals, because threads that wait for each other at every
+call wait long on a busy machine."""
 NUMBERS_ON_A_GPU = 2**26  # assumed
 """Either where no cache is to be spared."""
 NUMBERS_DRAWN = 2**22
