@@ -23,8 +23,8 @@ def until(what: str, condition: Callable[[], bool], *processes: "subprocess.Pope
 
 
 @contextmanager
-def scheduler(folder: Path) -> Iterator[str]:
-    """Run a scheduler without a dashboard on a free port of 127.0.0.1; yield its address."""
+def scheduler(folder: Path) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
+    """Run a scheduler on a free port of 127.0.0.1; yield its address and its process."""
     file = folder / "scheduler.json"
     with _process(
         "dask_scheduler",
@@ -37,7 +37,7 @@ def scheduler(folder: Path) -> Iterator[str]:
             return file.exists() and file.read_text().strip().endswith("}")
 
         until("the scheduler's address", answered, process)
-        yield str(json.loads(file.read_text())["address"])
+        yield str(json.loads(file.read_text())["address"]), process
 
 
 @contextmanager

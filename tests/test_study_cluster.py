@@ -25,6 +25,7 @@ LONGER = replace(SHORT, epochs=6, size=120)
 @dataclass(frozen=True)
 class Machines:
     address: str
+    scheduler: "subprocess.Popen[bytes]"
     workers: list["subprocess.Popen[bytes]"]
 
     def settings(self, **change: Any) -> StudySettings:
@@ -35,11 +36,11 @@ class Machines:
 def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
     folder = tmp_path_factory.mktemp("cluster")
     with ExitStack() as stack:
-        address = stack.enter_context(scheduler(folder))
+        address, process = stack.enter_context(scheduler(folder))
         workers = [
             stack.enter_context(worker(address, folder, name)) for name in ("first", "second")
         ]
-        yield Machines(address, workers)
+        yield Machines(address, process, workers)
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +97,22 @@ def test_a_worker_that_is_killed_at_a_unit_costs_nothing_but_time(
     assert differences(found, local) == []
 
 
+def test_a_scheduler_that_is_killed_ends_the_study_with_what_it_has(
+    machines: Machines, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last one of the machines' tests."""
+    monkeypatch.setattr(cluster, "REACH", 1.0)
+
+    def kill(what: str, done: int, total: int) -> None:
+        if what == "units" and done:
+            machines.scheduler.kill()
+            machines.scheduler.wait()
+
+    with pytest.raises(ClusterError, match=f"scheduler {machines.address} "):
+        studied(tmp_path, machines.settings(), progress=kill)
+    assert len(recorded(tmp_path, 1)) == 3  # the data, the plan and a unit
+
+
 def test_a_scheduler_that_nobody_runs_is_an_error_in_a_moment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -116,7 +133,7 @@ def test_a_scheduler_without_workers_is_an_error_that_says_what_to_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cluster, "PATIENCE", 0.2)
-    with scheduler(tmp_path) as address, pytest.raises(ClusterError) as caught:
+    with scheduler(tmp_path) as (address, _), pytest.raises(ClusterError) as caught:
         studied(tmp_path, replace(SHORT, scheduler=address))
     assert str(caught.value).endswith(f"dask worker {address}")
 

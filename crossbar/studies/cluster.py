@@ -5,14 +5,15 @@ loses the unit it was at, which another one makes again; the scheduler keeps wha
 """
 
 import hashlib
+import logging
 import pickle
 import time
 import uuid
 import warnings
 import zlib
-from asyncio import CancelledError
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from concurrent.futures import CancelledError
+from contextlib import contextmanager, suppress
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -37,6 +38,9 @@ PATIENCE: Second = 60.0  # assumed
 
 LOOK: Second = 0.5  # assumed
 """Between two looks at what is done."""
+
+LOST = (OSError, ValueError, CancelledError)
+"""What Dask raises where there is no scheduler, an address is none, or a scheduler went away."""
 
 PROTOCOL = ("python", "dask", "distributed", "cloudpickle")
 """What a scheduler has to have in the same version, or messages cannot be read."""
@@ -86,9 +90,9 @@ def on_cluster(
                     future.release()
                     yield unit, found
         finally:
-            if waiting:
-                with _translated(address):
-                    client.cancel(list(waiting))
+            # A scheduler that is lost has nothing left to take back.
+            with suppress(*LOST):
+                client.cancel(list(waiting))
 
 
 @contextmanager
@@ -99,15 +103,29 @@ def _connected(address: str) -> Iterator[Client]:
         )
     import distributed
 
-    with _translated(address), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of versions, which are checked
-        client: Client = distributed.Client(  # type: ignore[no-untyped-call]
-            address, timeout=REACH, set_as_default=False
-        )
+    with _quiet():
+        with _translated(address), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of versions, which are checked
+            client: Client = distributed.Client(  # type: ignore[no-untyped-call]
+                address, timeout=REACH, set_as_default=False
+            )
+        try:
+            yield client
+        finally:
+            with suppress(*LOST):
+                client.close(timeout=REACH)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep Dask from logging the tracebacks of what is raised here in words."""
+    log = logging.getLogger("distributed")
+    level = log.level
+    log.setLevel(logging.CRITICAL)
     try:
-        yield client
+        yield
     finally:
-        client.close(timeout=REACH)
+        log.setLevel(level)
 
 
 @contextmanager
@@ -115,21 +133,25 @@ def _translated(address: str) -> Iterator[None]:
     """Say what became of the scheduler, whatever Dask calls it."""
     try:
         yield
-    except (OSError, TimeoutError, ValueError, CancelledError) as problem:
+    except CancelledError as problem:
+        raise ClusterError(
+            f"scheduler {address} was lost, and what it had not finished"
+        ) from problem
+    except LOST as problem:
         reason = str(problem).strip().partition("\n")[0] or type(problem).__name__
         raise ClusterError(f"scheduler {address} cannot be reached: {reason}") from problem
 
 
 def _check_versions(address: str, client: Client) -> None:
     """Wait for the first worker; refuse a scheduler or workers with other versions."""
-    try:
-        client.wait_for_workers(1, timeout=PATIENCE)
-    except TimeoutError as problem:
-        raise ClusterError(
-            f"no worker has come to scheduler {address} within {PATIENCE:g} s: "
-            f"dask worker {address}"
-        ) from problem
     with _translated(address):
+        try:
+            client.wait_for_workers(1, timeout=PATIENCE)
+        except TimeoutError as problem:
+            raise ClusterError(
+                f"no worker has come to scheduler {address} within {PATIENCE:g} s; each machine "
+                f"that takes part runs: dask worker {address}"
+            ) from problem
         found = client.get_versions(packages=list(PACKAGES))
     here = found["client"]["packages"]
     _compare(f"scheduler {address}", found["scheduler"]["packages"], here, PROTOCOL)
