@@ -18,6 +18,7 @@ BENCHES: Mapping[str, str] = MappingProxyType(
     {
         "sim": "perovskite-nanowire array of 10x10, simulated, with the faults of a real one",
         "ideal": "the same without any fault: linear, exact, noiseless",
+        "sim-32": "the array of sim as 32x32: for more hidden units, and several cells per weight",
         "sim-rram": "an array that relaxes and reads as 2,800 measured writes to oxide cells did",
         "virtual": "the same array behind our drivers and virtual instruments (virtual-parallel)",
         "virtual-parallel": "a DAC on every word line, an amplifier on every bit line, 8:1 muxes",
