@@ -1,5 +1,6 @@
 import csv
 import gzip
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
@@ -210,7 +211,7 @@ def test_a_fit_to_noisy_pulses_recovers_the_constants_within_its_errors(seed: in
     fit = fit_pulses(pulsed(seed, ((3.0, 3.2, 3.3), (-2.2, -2.4, -2.5))))
     # thresholds are stated at the amplitudes that were used, 0.2 V above the known ones
     known = {
-        "rate": 150.0 * np.e,
+        "rate": 150.0 * math.e,
         "reset_threshold": 2.4,
         "voltage_scale": 0.2,
         "conductance_on": 8e-5,
