@@ -1,4 +1,3 @@
-import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
@@ -8,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from acquired import STORE, command, drawn, quiet
+from acquired import STORE, drawn, quiet
 from crossbar.backend import DataError
 from crossbar.certificates import equation2, lognormal
 from crossbar.certificates.confidence import lower_limit
@@ -22,7 +21,6 @@ from crossbar.session import software_session
 from crossbar.store import Arrays, Store
 
 SHORT = CertifySettings(epochs=60, train_points=80, points=120, votes=2300, drifts="0.1,0.2")
-OPTIONS = "--epochs 60 --train-points 80 --points 120 --votes 2300 --drifts 0.1,0.2"
 PIECES = [
     *("points", "network", "noise"),
     *("selection/log-normal", *(f"votes/log-normal/{k}" for k in range(3))),
@@ -253,6 +251,8 @@ def test_a_network_that_does_not_fit_is_refused(tmp_path: Path) -> None:
         results_of(tmp_path, replace(SHORT, network=str(tmp_path / "three.npz")))
     with pytest.raises(DataError, match="--training 'luck'"):
         results_of(tmp_path, replace(SHORT, training="luck"))
+    with pytest.raises(DataError, match="--training 'device'"):
+        results_of(tmp_path, replace(SHORT, training="device"))
 
 
 @pytest.mark.parametrize(
@@ -275,40 +275,3 @@ def test_a_network_that_does_not_fit_is_refused(tmp_path: Path) -> None:
 def test_impossible_settings_are_refused(change: dict[str, object]) -> None:
     with pytest.raises(DataError, match=next(iter(change))):
         replace(SHORT, **change)  # type: ignore[arg-type]  # the wrong value is the test
-
-
-def test_the_command_shows_tables_of_80_columns_and_draws_its_figure_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("CROSSBAR_STORE", raising=False)
-    monkeypatch.setenv("COLUMNS", "80")
-    assert command(f"certify {OPTIONS} --seed 3") == 0
-    output = capsys.readouterr().out
-    assert max(map(len, output.splitlines())) <= 80
-    flat = " ".join(output.split())
-    for words in (
-        "the vote of the noisy network",
-        "not the class that one chip gives",
-        "as printed in arXiv 2412.02779, as recovered; unsound for p2 < (1-p1)/2",
-        "seed 3",
-        "Clopper-Pearson",
-        "typical",
-        "and right",
-    ):
-        assert words in flat
-    first = Path("certify.png").read_bytes()
-    assert command("runs figure 1 --figure again.png --json") == 0
-    shown = json.loads(capsys.readouterr().out)
-    assert shown["bench"] == {"kind": "software"}
-    assert shown["log-normal"]["votes"] == 2300
-    assert [row["drift"] for row in shown["log-normal"]["rows"]] == [0.1, 0.2]
-    assert Path("again.png").read_bytes() == first
-
-
-def test_the_help_says_what_is_certified(capsys: pytest.CaptureFixture[str]) -> None:
-    assert command("certify --help") == 0
-    flat = " ".join(capsys.readouterr().out.split())
-    assert "the vote, not one chip" in flat
-    assert "--bench" not in flat
-    assert "--resume" in flat

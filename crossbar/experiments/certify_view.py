@@ -29,7 +29,8 @@ def note(run: RunRecord, summary: Mapping[str, Any]) -> str:
     """Return what made the numbers, their seed and how sure they are, in one line."""
     return (
         f"software only, seed {run.seed}, run {run.id}; ± 95 % interval of a share of points "
-        f"(Clopper-Pearson); each certificate holds with {PERCENT * (1 - summary['alpha']):g} %"
+        f"(Clopper-Pearson); each certificate holds with {PERCENT * (1 - summary['alpha']):g} %: "
+        f"at most {summary['wrong_certificates_expected_at_most']:.2g} wrong ones expected"
     )
 
 
