@@ -130,13 +130,13 @@ BAD: dict[str, tuple[Files, list[str], list[str]]] = {
     "bench is a folder": ({"lab.toml/x": ""}, READ, ["lab.toml", "directory"]),
     "network too large for pairs": (
         {},
-        [*MOONS, "--hidden", "5"],
-        ["3x5 and 6x1", "6 word lines and 12 bit lines", "10 and 10"],
+        [*MOONS, "--hidden", "13"],
+        ["3x13 and 14x1", "53 pairs of cells", "10x10", "3x12 and 13x1 would fit"],
     ),
     "network too large for a reference": (
         {},
-        [*MOONS, "--hidden", "9", "--mapping", "reference"],
-        ["reference", "11 bit lines", "10 and 10"],
+        [*MOONS, "--hidden", "23", "--mapping", "reference"],
+        ["reference", "93 cells", "10x10", "3x22 and 23x1 would fit"],
     ),
     "unknown mapping": ({}, [*MOONS, "--mapping", "odd"], ["'odd'", "differential, reference"]),
     "unknown training": ({}, [*MOONS, "--training", "erm,odd"], ["'odd'", "erm, trinomial"]),

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from distributed import Client
 
 from crossbar.backend import ClusterError, DataError
 from crossbar.experiments.study_settings import StudySettings
@@ -77,6 +76,9 @@ def test_a_worker_that_is_killed_at_a_unit_costs_nothing_but_time(
     def kill_one(what: str, done: int, total: int) -> None:
         if what != "units" or not done or killed:
             return
+        # Here, because its import changes how this process pickles every exception (tblib).
+        from distributed import Client
+
         with Client(machines.address, set_as_default=False) as client:  # type: ignore[no-untyped-call]
             busy: list[str] = []
 
