@@ -50,6 +50,9 @@ bench: setup
 	$(BIN)/python benchmarks/programming.py
 	$(BIN)/python benchmarks/one_shot.py
 	$(BIN)/python benchmarks/throughput.py
+	$(BIN)/python benchmarks/energy.py
+	$(BIN)/python benchmarks/drift_draws.py
+	$(BIN)/python benchmarks/certificates.py
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
