@@ -18,6 +18,11 @@ from crossbar.studies import cluster
 from dask_cluster import scheduler, until, worker
 from study_runs import SHORT, differences, recorded, studied
 
+pytestmark = pytest.mark.skipif(
+    "CROSSBAR_CLUSTER" not in os.environ,
+    reason="starts and kills processes of a Dask cluster: make cluster runs it",
+)
+
 LONGER = replace(SHORT, epochs=6, size=120)
 
 
