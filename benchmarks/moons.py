@@ -21,8 +21,9 @@ from scipy.stats import t as student
 
 from crossbar import offload, open_bench, session
 from crossbar.bench import load
-from crossbar.experiments.moons import MoonsSettings, make_task
+from crossbar.experiments.moons import make_task
 from crossbar.experiments.moons import run as run_moons
+from crossbar.experiments.moons_settings import MoonsSettings
 from crossbar.experiments.moons_summary import summarise
 from crossbar.network import classify
 from crossbar.resumable import Record

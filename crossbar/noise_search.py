@@ -10,6 +10,7 @@ from torch.nn import Sequential
 
 from crossbar.bayesmulti import Searched, bayesmulti
 from crossbar.data import Points
+from crossbar.deployment import Deployment
 from crossbar.fitting import Examples
 from crossbar.losses import binary_accuracy
 from crossbar.network import Network
@@ -31,8 +32,10 @@ def search_noise(
     finished: Finished,
     record: Keep,
     progress: Callable[[str, int, int], None] = lambda work, done, total: None,
+    *,
+    deployment: Deployment | None = None,
 ) -> Searched[Network]:
-    """Return the network whose training noise bears drift best on the validation points.
+    """Return the network whose training noise is best on the validation points, where it goes.
 
     Parameters
     ----------
@@ -58,6 +61,8 @@ def search_noise(
         Receives each candidate as ``search/<objective>/<k>``.
     progress
         Told of the candidates.
+    deployment
+        As of `crossbar.bayesmulti.bayesmulti`.
 
     Raises
     ------
@@ -83,6 +88,7 @@ def search_noise(
         search_seed,
         objective=objective,
         base=schedule.noise,
+        deployment=deployment,
         name=f"search/{objective}",
         finished=finished,
         keep=record,

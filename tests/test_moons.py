@@ -2,6 +2,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,7 +10,8 @@ from scipy.stats import ttest_ind
 
 from crossbar import load, session
 from crossbar.backend import CapacityError, DataError
-from crossbar.experiments.moons import MoonsSettings, make_task, run
+from crossbar.experiments.moons import make_task, run
+from crossbar.experiments.moons_settings import MoonsSettings
 from crossbar.experiments.moons_summary import difference, summarise
 from crossbar.experiments.moons_view import draw, tables
 from crossbar.resumable import Record
@@ -233,7 +235,43 @@ def test_a_search_has_its_table_and_its_figure(searched: dict[str, Arrays], tmp_
     assert (tmp_path / "moons.png").stat().st_size > 10_000
     assert (tmp_path / "moons-search.png").stat().st_size > 10_000
     titles = [str(getattr(part, "title", "")) for part in tables(record, summary)]
-    assert "search over noise, drift 0.4" in titles
+    assert "search over noise, judged under the array's own errors" in titles
+    given = replace(record, settings={**record.settings, "drift": 0.3})
+    titles = [str(getattr(part, "title", "")) for part in tables(given, summary)]
+    assert "search over noise, judged under drift 0.3" in titles
+
+
+@pytest.mark.parametrize(
+    ("asked", "measures"),
+    [
+        ({"training": "erm"}, False),
+        ({"training": "device"}, True),
+        ({"training": "lognormal", "search": True}, True),
+        ({"training": "lognormal", "search": True, "drift": 0.4}, False),
+        ({"training": "device", "search": True, "drift": 0.4}, True),
+    ],
+)
+def test_the_array_is_measured_only_for_what_needs_its_errors(
+    asked: dict[str, Any], measures: bool
+) -> None:
+    assert MoonsSettings(**asked).measures is measures
+
+
+def test_candidates_are_judged_under_the_errors_of_the_array_or_a_drift(
+    searched: dict[str, Arrays], tmp_path: Path
+) -> None:
+    kept = {"device-errors": searched["device-errors"]}
+    given = replace(SEARCHED, drift=0.0)
+    with opened(tmp_path, given, "sim", 3) as s:
+        run(given, s.bench, Record(s.run, kept), s.seed)
+        results = s.store.results(s.run.id)
+    for k in range(2):  # the first two are chosen before anything is known
+        name = f"search/lognormal/{k}"
+        assert np.array_equal(results[name]["numbers"], searched[name]["numbers"])
+        assert float(results[name]["undrifted"]) == float(searched[name]["undrifted"])
+        assert np.ptp(results[name]["accuracy"]) == 0  # no drift, no spread
+        assert np.ptp(searched[name]["accuracy"]) > 0
+        assert searched[name]["accuracy"].mean() < float(searched[name]["undrifted"])
 
 
 def test_device_training_is_of_errors_that_this_bench_made(searched: dict[str, Arrays]) -> None:

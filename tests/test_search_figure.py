@@ -56,20 +56,20 @@ def test_a_search_in_which_all_failed_has_no_best() -> None:
     (row,) = summarise(results)["searches"]
     assert row["best"] is None
     assert row["first"]["accuracy"] is None
-    assert len(tables(summarise(results), 0.6)) == 1
+    assert len(tables(summarise(results), "drift 0.6")) == 1
     search_figure(results, "", "")
 
 
 def test_the_table_fits_80_columns_and_says_what_was_chosen() -> None:
     console = Console(width=80, file=io.StringIO())
-    for part in tables(summarise(record()), 0.6):
+    for part in tables(summarise(record()), "drift 0.6"):
         console.print(part)
     text = console.file.getvalue()  # type: ignore[attr-defined]  # it is the one given
     assert max(len(line) for line in text.splitlines()) <= 80
     assert "6, 1 failed" in text
     assert "lognormal: sigma = 0.6" in text
     assert "drift 0.6" in text
-    assert tables(summarise({}), 0.6) == []
+    assert tables(summarise({}), "drift 0.6") == []
 
 
 @pytest.mark.parametrize("sites", [1, 5])

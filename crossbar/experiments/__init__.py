@@ -26,6 +26,7 @@ from crossbar.experiments import (
     iv_summary,
     iv_view,
     moons,
+    moons_settings,
     moons_summary,
     moons_view,
     remedies,
@@ -100,7 +101,7 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
     {
         "moons": Experiment(
             help="Train small networks, run them on the crossbar, show what analog costs.",
-            settings=moons.MoonsSettings,
+            settings=moons_settings.MoonsSettings,
             run=moons.run,
             summarise=moons_summary.summarise,
             measured=moons_summary.measured,

@@ -17,7 +17,8 @@ from crossbar.certificates.trinomial import Trinomial
 from crossbar.data import Points, read_csv
 from crossbar.experiments.bounds import at_least, one_of, option, positive
 from crossbar.experiments.certify_votes import LOGNORMAL, TRINOMIAL, Ballot, chips, kept, vote
-from crossbar.experiments.moons import MoonsSettings, Progress, make_task
+from crossbar.experiments.moons import Progress, make_task
+from crossbar.experiments.moons_settings import MoonsSettings
 from crossbar.experiments.moons_training import DEVICE
 from crossbar.network import Layer, Network, classify, load
 from crossbar.resumable import Record

@@ -20,7 +20,8 @@ from crossbar.bench import Bench
 from crossbar.energy.converters import ADCS, DACS, NONE
 from crossbar.experiments.bounds import at_least, one_of, option, positive
 from crossbar.experiments.energy_draw import accuracy, dissipated
-from crossbar.experiments.moons import MoonsSettings, make_task
+from crossbar.experiments.moons import make_task
+from crossbar.experiments.moons_settings import MoonsSettings
 from crossbar.mapping import MAPPINGS
 from crossbar.matrices import read_matrix
 from crossbar.network import Labels, Network, check_inputs, load

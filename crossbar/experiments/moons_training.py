@@ -41,6 +41,8 @@ class Work:
         How each network is trained.
     search
         How the noise is searched; None to take that of the schedule.
+    deployment
+        What candidates of a search are judged under; None for the drift of its settings.
     """
 
     train: Points
@@ -50,6 +52,7 @@ class Work:
     widths: tuple[int, ...]
     schedule: TrainingSettings
     search: SearchSettings | None
+    deployment: DeviceErrors | None = None
 
 
 def bench_errors(
@@ -170,6 +173,7 @@ def _made(
             record.finished,
             record.result,
             progress,
+            deployment=work.deployment,
         )
         return searched.trained, searched.noise, np.empty(0)
     rng = np.random.default_rng(seed)

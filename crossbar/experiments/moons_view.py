@@ -104,7 +104,7 @@ def tables(run: RunRecord, summary: dict[str, Any]) -> list[RenderableType]:
     )
     accuracy.caption_justify = "left"
     if summary.get("searches"):
-        shown += search_view.tables(summary, float(str(run.settings["drift"])))
+        shown += search_view.tables(summary, _judged(run))
     return [*shown, Text(provenance_note(run, summary))]
 
 
@@ -142,9 +142,15 @@ def draw(
     if summary.get("searches"):
         from crossbar.figures.search import search_figure
 
-        made = f"seed {run.seed}, drift {run.settings['drift']:g}, validation points of their own"
+        made = f"seed {run.seed}, judged under {_judged(run)}, validation points of their own"
         figure = search_figure(results, f"{heading(run)}: search over the noise", made)
         save(figure, search_path(path))
+
+
+def _judged(run: RunRecord) -> str:
+    """Return in words what the candidates of a search were judged under."""
+    drift = run.settings["drift"]
+    return "the array's own errors" if drift is None else f"drift {float(str(drift)):g}"
 
 
 def search_path(figure: Path) -> Path:

@@ -6,7 +6,7 @@ import numpy as np
 
 from crossbar.backend import DataError, Second
 from crossbar.experiments.bounds import at_least, one_of, option
-from crossbar.experiments.moons import MoonsSettings
+from crossbar.experiments.moons_settings import MoonsSettings
 from crossbar.experiments.remedy import AFTER_WRITING, REMEDIES, Remedy
 from crossbar.mapping import MAPPINGS
 from crossbar.weight_writing import AIMS, Copies

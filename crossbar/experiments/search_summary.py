@@ -34,15 +34,15 @@ def best_of(found: list[Arrays]) -> int | None:
 def summarise(results: Mapping[str, Arrays]) -> dict[str, Any]:
     """Return one row of plain values per search.
 
-    ``first`` is the first candidate, ``best`` the one that was chosen; ``sd`` is over the draws of
-    drift, the same for all candidates.
+    ``first`` is the first candidate, ``best`` the one that was chosen; ``sd`` is over the draws,
+    the same for all candidates.
     """
     return {
         "searches": [_row(name, candidates(results, name)) for name in searched(results)],
         "search_conventions": {
-            "accuracy": "mean over draws of drift on validation points that no candidate is "
-            "trained on and no test is made with",
-            "sd": "standard deviation over the draws of drift, which all candidates share",
+            "accuracy": "mean over draws of drift or errors, on validation points that no "
+            "candidate is trained on and no test is made with",
+            "sd": "standard deviation over the draws, which all candidates share",
             "best": "chosen among all candidates by that accuracy, and too good by the choice",
         },
     }

@@ -10,21 +10,21 @@ from rich.text import Text
 PERCENT = 100.0
 
 
-def tables(summary: Mapping[str, Any], drift: float) -> list[RenderableType]:
+def tables(summary: Mapping[str, Any], judged: str) -> list[RenderableType]:
     """Return the searches of a summary as a table of at most 80 columns; nothing if there is none.
 
     Parameters
     ----------
     summary
         From `crossbar.experiments.search_summary.summarise`.
-    drift
-        Sigma that candidates were judged at.
+    judged
+        What candidates were judged under, in a few words.
     """
     if not summary["searches"]:
         return []
-    table = Table(title=f"search over noise, drift {drift:g}", title_justify="left")
+    table = Table(title=f"search over noise, judged under {judged}", title_justify="left")
     table.add_column("training")
-    for name in ("candidates", "first", "best", "undrifted", "which"):
+    for name in ("candidates", "first", "best", "undisturbed", "which"):
         table.add_column(name, justify="right")
     lines = []
     for row in summary["searches"]:
@@ -42,7 +42,7 @@ def tables(summary: Mapping[str, Any], drift: float) -> list[RenderableType]:
         lines.append(Text(f"{row['training']}: {noise}"))
     draws = summary["searches"][0]["draws"]
     table.caption = (
-        f"validation accuracy in %, mean of {draws} draws of drift ± their standard deviation, the "
+        f"validation accuracy in %, mean of {draws} draws of it ± their standard deviation, the "
         "same draws for all candidates; the best was chosen by it and is too good by that"
     )
     table.caption_justify = "left"

@@ -29,7 +29,7 @@ def search_figure(results: Mapping[str, Arrays], title: str, note: str) -> Figur
     results
         The record's arrays, with at least one candidate.
     title, note
-        Above the figure, and below it: what was searched on, drift, seed, spreads.
+        Above the figure, and below it: seed, spreads, what candidates were judged under.
     """
     searches = [(name, candidates(results, name)) for name in searched(results)]
     groups = [_groups([str(name) for name in found[0][VARIABLES]]) for _, found in searches]
@@ -41,7 +41,7 @@ def search_figure(results: Mapping[str, Arrays], title: str, note: str) -> Figur
             axes = part.subplots(heights[k], COLUMNS, squeeze=False).ravel()
             _search(part, list(axes), name, found, groups[k], colour(name, k))
         figure.suptitle(title, x=0.01, ha="left", fontsize=12, fontweight="bold")
-        meaning = "bars: middle half of the draws of drift; ring: the candidate that was chosen"
+        meaning = "bars: middle half of the draws; ring: the candidate that was chosen"
         figure.supxlabel(f"{note}\n{meaning}", fontsize=8, color=QUIET)
     return figure
 
@@ -105,7 +105,7 @@ def _scale(values: Array) -> Normalize:
 
 
 def _course(axes: Axes, name: str, found: list[Arrays], shade: str) -> None:
-    """Draw each candidate's accuracy with its quartiles over the drift, and the best so far."""
+    """Draw each candidate's accuracy with its quartiles over the draws, and the best so far."""
     axes.set_title(f"{name}: {len(found)} candidates")
     values = PERCENT * np.array([float(c[VALUE]) for c in found])
     position = np.arange(1, len(found) + 1)
@@ -148,7 +148,7 @@ def _plane(axes: Axes, found: list[Arrays], columns: tuple[int, ...], scale: Nor
 
 
 def _line(axes: Axes, found: list[Arrays], column: int, shade: str) -> None:
-    """Draw the accuracy over one number, with quartiles over the drift; the chosen one ringed."""
+    """Draw the accuracy over one number, with quartiles over the draws; the chosen one ringed."""
     name = str(found[0][VARIABLES][column])
     axes.set_title(f"against {name}")
     for one in found:
