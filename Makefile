@@ -10,7 +10,7 @@ READY  := $(VENV)/.ready
 export OPENBLAS_NUM_THREADS ?= 1
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: setup moons test check format torture cluster bench clean
+.PHONY: setup moons test check format torture bench clean
 
 setup: $(READY)
 
@@ -38,9 +38,6 @@ format: setup
 
 torture: setup
 	CROSSBAR_EVERY_CALL=1 $(BIN)/pytest tests/test_bench_safety.py
-
-cluster: setup
-	CROSSBAR_CLUSTER=1 $(BIN)/pytest tests/test_study_cluster.py
 
 bench: setup
 	$(BIN)/python benchmarks/moons.py

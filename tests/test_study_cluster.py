@@ -18,11 +18,6 @@ from crossbar.studies import cluster
 from dask_cluster import scheduler, until, worker
 from study_runs import SHORT, differences, recorded, studied
 
-pytestmark = pytest.mark.skipif(
-    "CROSSBAR_CLUSTER" not in os.environ,
-    reason="starts and kills processes of a Dask cluster: make cluster runs it",
-)
-
 LONGER = replace(SHORT, epochs=6, size=120)
 
 
@@ -118,6 +113,32 @@ def test_a_scheduler_that_is_killed_ends_the_study_with_what_it_has(
     with pytest.raises(ClusterError, match=f"scheduler {machines.address} "):
         studied(tmp_path, machines.settings(), progress=kill)
     assert len(recorded(tmp_path, 1)) == 3  # the data, the plan and a unit
+
+
+def test_a_cluster_whose_workers_all_die_ends_the_study_with_what_it_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Units that were done, but died with the worker before they were fetched, end no wait."""
+    monkeypatch.setattr(cluster, "REACH", 2.0)
+    monkeypatch.setattr(cluster, "PATIENCE", 30.0)  # for the first worker to come
+    with scheduler(tmp_path) as (address, _), worker(address, tmp_path, "only") as only:
+
+        def kill(what: str, done: int, total: int) -> None:
+            from distributed import Client
+
+            if what == "workers":  # it waits for the first unit: let it find all of them at once
+                with Client(address, set_as_default=False) as client:  # type: ignore[no-untyped-call]
+                    until("all units", lambda: not any(client.processing().values()))
+            elif done and only.poll() is None:
+                only.kill()
+                only.wait()
+                monkeypatch.setattr(cluster, "PATIENCE", 1.0)
+
+        with pytest.raises(ClusterError, match=r"has had no worker for 1 s"):
+            studied(tmp_path, replace(SHORT, scheduler=address), progress=kill)
+    found = recorded(tmp_path, 1)
+    assert "study" in found
+    assert sum(name.startswith("unit/") for name in found) == 1
 
 
 def test_a_scheduler_that_nobody_runs_is_an_error_in_a_moment(

@@ -85,7 +85,10 @@ def on_cluster(
         try:
             while waiting:
                 for future in _done(address, client, waiting, look):
-                    unit, found = waiting.pop(future), _result(address, future)
+                    found = _result(address, future)
+                    if found is None:
+                        continue
+                    unit = waiting.pop(future)
                     # Or it would be made again if its worker died.
                     future.release()
                     yield unit, found
@@ -228,17 +231,22 @@ def _done(
             raise ClusterError(f"scheduler {address} has had no worker for {PATIENCE:g} s")
 
 
-def _result(address: str, future: Future) -> dict[str, Array]:
-    """Return the numbers of a unit, or raise what it raised."""
+def _result(address: str, future: Future) -> dict[str, Array] | None:
+    """Return the numbers of a unit, or raise what it raised; None if they died with their worker.
+
+    They are then made once more, by another worker if there is one. What is done is not so for
+    good, and Dask's calls wait for it without end unless they are told not to.
+    """
     from distributed import KilledWorker
 
     with _translated(address):
-        problem = future.exception()
-    if problem is None:
-        # What a worker had that died since is made once more.
-        with _translated(address):
-            found: dict[str, Array] = future.result()
-        return found
+        try:
+            problem = future.exception(timeout=REACH)
+            if problem is None:
+                found: dict[str, Array] = future.result(timeout=REACH)
+                return found
+        except TimeoutError:
+            return None
     if isinstance(problem, CrossbarError):
         raise problem
     unit = str(future.key).rpartition("-")[0]
