@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, NullLocator
 
 from crossbar.experiments.remedies_view import way_name
-from crossbar.figures.style import INK, QUIET, logarithmic, styled
+from crossbar.figures.style import INK, QUIET, styled
 
 PERCENT = 100.0
 COLOURS: Mapping[str, str] = MappingProxyType(
@@ -131,8 +131,7 @@ def _against(
         mark = marks[_copies(row)]
         axes.plot(x, PERCENT * values["mean"], mark, ms=7, color=shade, mec=INK, mew=0.6)
     if min(spent) > 0 and max(spent) < 30 * min(spent):
-        axes.set_xscale("log")
-        logarithmic(axes.xaxis)
+        axes.set_xlim(0, 1.1 * max(spent))
     else:  # as programmed, nothing may have been multiplied
         axes.set_xscale("symlog", linthresh=10)
         axes.set_xlim(left=0)
