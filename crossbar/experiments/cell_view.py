@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from rich.table import Table
 
+from crossbar.experiments.bench_note import bench_note
 from crossbar.store import RunRecord
 
 MICRO = 1e6
@@ -15,13 +16,7 @@ ROWS = 20
 
 def provenance_note(run: RunRecord) -> str:
     """Return bench, device, seed and number of the run, in one line."""
-    made = run.bench.get("virtual", run.bench)
-    device = made.get("device") if isinstance(made, Mapping) else None
-    model = device["model"] if isinstance(device, Mapping) else "real"
-    bench = (
-        run.bench_name if run.bench_name == run.bench_kind else f"{run.bench_kind} {run.bench_name}"
-    )
-    return f"bench {bench}, device {model}, seed {run.seed}, run {run.id}"
+    return f"{bench_note(run)}, seed {run.seed}, run {run.id}"
 
 
 def heading(what: str, cells: Sequence[Any]) -> str:

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from crossbar.experiments import search_view
+from crossbar.experiments.bench_note import bench_note
 from crossbar.store import Arrays, RunRecord
 
 PERCENT, MICRO = 100.0, 1e6
@@ -23,16 +24,11 @@ def heading(run: RunRecord) -> str:
 
 def provenance_note(run: RunRecord, summary: Mapping[str, Any]) -> str:
     """Return bench, device, seed and the meaning of the spreads, in one line."""
-    device = run.bench.get("device")
-    model = device["model"] if isinstance(device, Mapping) else "real"
-    bench = (
-        run.bench_name if run.bench_name == run.bench_kind else f"{run.bench_kind} {run.bench_name}"
-    )
     found = [row["hardware_accuracy"]["n"] for row in summary["rows"] if "hardware_accuracy" in row]
     draws = max(found, default=0)
     what = "1 programming draw" if draws == 1 else f"{draws} programming draws of one array"
     spread = "" if draws == 1 else "; ± is their standard deviation"
-    return f"bench {bench}, device {model}, seed {run.seed}, {what}{spread}"
+    return f"{bench_note(run)}, seed {run.seed}, {what}{spread}"
 
 
 def tables(run: RunRecord, summary: dict[str, Any]) -> list[RenderableType]:
