@@ -53,6 +53,7 @@ bench: setup
 	$(BIN)/python benchmarks/energy.py
 	$(BIN)/python benchmarks/drift_draws.py
 	$(BIN)/python benchmarks/certificates.py
+	$(BIN)/python benchmarks/robustness.py $(if $(MNIST),--data $(MNIST))
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -150,20 +150,33 @@ class Categorical:
         Of the variable.
     choices
         At least two, all different.
+    descriptors
+        Numbers that are known of each choice, as many of every one; empty if there are none.
 
     Raises
     ------
     DataError
-        If there are fewer, or two are the same.
+        If there are fewer choices, two are the same, or descriptors are not of every choice.
     """
 
     name: str
     choices: tuple[str, ...]
+    descriptors: tuple[tuple[float, ...], ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "choices", tuple(self.choices))
+        object.__setattr__(self, "descriptors", tuple(map(tuple, self.descriptors)))
         if len(self.choices) < 2 or len(set(self.choices)) < len(self.choices):
             raise DataError(f"choices {self.choices} of {self.name} are not two or more different")
+        if self.descriptors and not (
+            len(self.descriptors) == len(self.choices)
+            and len({len(row) for row in self.descriptors}) == 1
+            and np.isfinite(self.descriptors).all()
+        ):
+            raise DataError(
+                f"descriptors of {self.name} are not finite numbers, one of each kind for each of "
+                f"its {len(self.choices)} choices"
+            )
 
     @property
     def codes(self) -> Array:

@@ -95,18 +95,23 @@ def _against_software(
     ends = [PERCENT * row[key]["mean"] for row in rows for key in _ACCURACIES]
     low = min(ends, default=50.0) - 2
     axes.plot([low, 100], [low, 100], color=QUIET, lw=0.8, ls=":")
-    for row in rows:
-        x, y = (PERCENT * row[key]["mean"] for key in _ACCURACIES)
-        axes.plot(x, y, **_look(row["training"], names, row["copies"], copies))
-        axes.annotate(
-            str(row["hidden"]),
-            (x, y),
-            xytext=(4, -7),
-            textcoords="offset points",
-            fontsize=7,
-            color=QUIET,
-        )
-    axes.set_xlabel("accuracy in software (%); numbers: hidden units")
+    for name in names:
+        for pairs in copies:
+            chosen = [r for r in rows if (r["training"], r["copies"]) == (name, pairs)]
+            x, y = ([PERCENT * r[key]["mean"] for r in chosen] for key in _ACCURACIES)
+            axes.plot(x, y, lw=0.8, **_look(name, names, pairs, copies))
+            # The ends alone: numbers in between would lie on top of each other.
+            for k in sorted({0, len(chosen) - 1}) if chosen else ():
+                axes.annotate(
+                    str(chosen[k]["hidden"]),
+                    (x[k], y[k]),
+                    xytext=(5, -7) if k else (-5, -9),
+                    textcoords="offset points",
+                    ha="left" if k else "right",
+                    fontsize=7,
+                    color=QUIET,
+                )
+    axes.set_xlabel("accuracy in software (%); numbers: hidden units at the ends")
     axes.set_ylabel("accuracy under drift (%)")
 
 
