@@ -127,9 +127,13 @@ def usability(
     as_json: JsonOption = False,
 ) -> None:
     """Tell what measured devices are worth to a network, with honest bounds."""
+    from crossbar.merit.files import merits_of
+
     settings = _settings(locals())
     found, skipped = read_files(files, format, columns)
-    merits = _merits(found, settings, skipped)
+    with bars() as progress:
+        merits, without = merits_of(found, settings, progress)
+    skipped += without
     if merits:
         draw_merits(figure, merits)
         if map is not None:
@@ -161,34 +165,6 @@ def read_files(
     if not listed:
         raise DataError("name at least one file or folder")
     return read_many(listed, format=format, columns=columns)
-
-
-def _merits(
-    found: list[tuple[str, Measurements]], settings: MeritSettings, skipped: Skipped
-) -> list[Merit]:
-    """Return the figures of every device; what has none joins what was skipped."""
-    from crossbar.curves.reading import join_cycles
-    from crossbar.merit.device import merit, merit_of_pulses
-
-    tables: list[Curve | PulseTable] = [
-        *join_cycles([curve for _, data in found for curve in data.curves]),
-        *(table for _, data in found for table in data.pulses),
-    ]
-    for path, data in found:
-        if not data.curves and not data.pulses:
-            skipped.append((path, f"{path}: readings, without a curve of which they would be"))
-    merits = []
-    with bars() as progress:
-        for k, table in enumerate(tables):
-            progress("devices", k, len(tables))
-            try:
-                if isinstance(table, Curve):
-                    merits.append(merit(table, settings))
-                else:
-                    merits.append(merit_of_pulses(table, settings))
-            except DataError as problem:
-                skipped.append((table.origin.source, f"{table.name}: {problem}"))
-    return merits
 
 
 def _save_profile(path: Path, merit: Merit) -> None:

@@ -12,12 +12,12 @@ from rich.table import Table
 from crossbar.backend import Array, DataError
 from crossbar.cli.output import console
 from crossbar.merit.device import Merit
+from crossbar.merit.kinds import NO_MEMRISTORS
 from crossbar.merit.usability import FORMS, Usability
 
 NAME = 13
 """Letters of a device's name that fit a line."""
 CELL = re.compile(r"\bcell (?P<word>\d+),(?P<bit>\d+)$")
-NO_MEMRISTORS = ("ohmic", "capacitive", "open")
 
 
 def merit_table(merits: Sequence[Merit]) -> Table:
@@ -39,7 +39,7 @@ def merit_table(merits: Sequence[Merit]) -> Table:
             f"{one.rho:.2f}",
             _fixed(one.sigma, 3),
             _fixed(one.bound, 3),
-            "" if worth(one) is None else f"{worth(one):.3f}",
+            "" if one.worth is None else f"{one.worth:.3f}",
             _fixed(_median(one.switching.v_set), 2),
             _short(_median(one.switching.on_off)),
         )
@@ -76,7 +76,7 @@ def merit_facts(merit: Merit) -> dict[str, Any]:
         "rho": merit.rho,
         "sigma": merit.sigma,
         "sigma_bound": merit.bound,
-        "usability": worth(merit),
+        "usability": merit.worth,
         "usability_form": merit.settings.form,
         "rho_form": merit.settings.rho,
         "spread_form": merit.settings.spread,
@@ -86,13 +86,6 @@ def merit_facts(merit: Merit) -> dict[str, Any]:
         "medians": {name: _median(values) for name, values in per_cycle.items()},
         "notes": list(merit.notes),
     }
-
-
-def worth(merit: Merit) -> float | None:
-    """Return the usability; None where there is none, or what was measured is no memristor."""
-    if merit.usability is None or merit.kind.name in NO_MEMRISTORS:
-        return None
-    return merit.usability.value
 
 
 def short_name(name: str) -> str:
@@ -155,7 +148,7 @@ def draw_map(path: Path, merits: Sequence[Merit]) -> None:
         cell = int(found["word"]), int(found["bit"])
         if cell in cells:
             raise DataError(f"a map takes one curve per cell; {cell} has two: {one.device}")
-        cells[cell] = None if worth(one) is None else one.usability
+        cells[cell] = None if one.worth is None else one.usability
     if not cells:
         raise DataError("no device is called as a cell, 'cell 3,4', as those of `xbar iv` are")
     sources = ", ".join(dict.fromkeys(Path(one.origin.source).name for one in merits))

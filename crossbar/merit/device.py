@@ -8,7 +8,7 @@ from crossbar.backend import Array, DataError, Volt
 from crossbar.curves.measured import Curve, Origin, PulseTable
 from crossbar.merit.alignment import align
 from crossbar.merit.cycles import split
-from crossbar.merit.kinds import Kind, kind
+from crossbar.merit.kinds import NO_MEMRISTORS, Kind, kind
 from crossbar.merit.lcis import Lcis, lcis
 from crossbar.merit.notes import of_alignment, of_steps, of_switching
 from crossbar.merit.spread import CONFIDENCE, Spread, spread
@@ -143,6 +143,13 @@ class Merit:
     def bound(self) -> float:
         """Upper confidence bound of the spread, NaN where there is none."""
         return float("nan") if self.spread is None else self.spread.bound
+
+    @property
+    def worth(self) -> float | None:
+        """The usability; None where there is none, or what was measured is no memristor."""
+        if self.usability is None or self.kind.name in NO_MEMRISTORS:
+            return None
+        return self.usability.value
 
 
 def merit(curve: Curve, settings: MeritSettings | None = None) -> Merit:

@@ -10,6 +10,7 @@ from crossbar.curves.measured import Curve
 from crossbar.merit.cycles import cycle_slices, directions
 
 KINDS = ("memristive", "ohmic", "capacitive", "open", "unknown")
+NO_MEMRISTORS = ("ohmic", "capacitive", "open")
 
 SIGNAL = 3.0
 """Current over noise, both as root mean squares, below which nothing is seen to flow."""
