@@ -41,8 +41,7 @@ def study_figure(summary: Mapping[str, Any], title: str, note: str) -> Figure:
             axes.set_title(network)
         for axes in panels[-1]:
             axes.set_xlabel(_level_label(summary))
-        handles, labels = panels[0][0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside upper right", ncols=4, fontsize=8)
+        panels[0][0].legend(loc="center left", fontsize=8)
         figure.suptitle(title, x=0.01, ha="left", fontsize=10, fontweight="bold")
         lines = [
             line
