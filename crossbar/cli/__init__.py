@@ -12,6 +12,7 @@ from crossbar.cli import (
     bench_commands,
     bench_work,
     experiments,
+    fabricate,
     fit_files,
     info,
     interrupt,
@@ -41,10 +42,12 @@ fit_files.add_to(app)
 info.add_to(app)
 app.add_typer(bench_commands.app, name="bench")
 app.add_typer(runs.app, name="runs")
+app.add_typer(fabricate.app, name="fabricate")
 for _command in (
     *app.registered_commands,
     *bench_commands.app.registered_commands,
     *runs.app.registered_commands,
+    *fabricate.app.registered_commands,
 ):
     # The first sentence of the help, which the list of commands would cut at the end of its line.
     _text = inspect.getdoc(_command.callback) if _command.help is None else _command.help

@@ -1,0 +1,1 @@
+"""Fabrication campaigns: which device to make next, asked and told over months."""
