@@ -8,7 +8,13 @@ from crossbar.backend import DataError
 from crossbar.campaigns.definition import Definition, Objective, VariableTable
 from crossbar.campaigns.definition_file import EXAMPLES, difference, example, parse, read_definition
 
-RECIPE = {"type": "MAPbBr3", "length": 1.0, "diameter": 250.0, "deposition": 10.0, "silver": 100.0}
+RECIPE: dict[str, float | str] = {
+    "type": "MAPbBr3",
+    "length": 1.0,
+    "diameter": 250.0,
+    "deposition": 10.0,
+    "silver": 100.0,
+}
 
 
 @pytest.fixture(scope="module")
