@@ -44,7 +44,7 @@ def test_tolerance_factors_follow_from_the_radii_of_the_file(paper: Definition) 
 
 
 def test_a_recipe_between_the_levels_is_welcome(paper: Definition) -> None:
-    given = {**RECIPE, "length": 1.1, "silver": 333}
+    given: dict[str, float | str] = {**RECIPE, "length": 1.1, "silver": 333}
     assert paper.check_recipe(given) == {**RECIPE, "length": 1.1, "silver": 333.0}
 
 
@@ -67,7 +67,7 @@ def test_a_recipe_outside_the_space_is_refused(
 def test_a_recipe_beyond_a_limit_is_refused() -> None:
     text = example("simulated") + "[[limits]]\nweights = { length = 2.0 }\nmost = 4.0\n"
     limited = parse(text, "x")
-    recipe = {"type": "MAPbI3", "length": 2.1, "silver": 100.0}
+    recipe: dict[str, float | str] = {"type": "MAPbI3", "length": 2.1, "silver": 100.0}
     with pytest.raises(DataError, match=r"breaks the limit 2 length <= 4"):
         limited.check_recipe(recipe)
     assert limited.check_recipe({**recipe, "length": 2.0})["length"] == 2.0

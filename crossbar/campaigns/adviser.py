@@ -277,8 +277,12 @@ class Adviser:
 
     def _scores(self, rows: Array, pending: Array) -> tuple[Array, RecipeModel]:
         """Return the logarithm of what each recipe promises, and the model that says so."""
-        model = self.model.believing(pending)
-        return self._promise(model, rows) + np.log(self.feasible(rows)), model
+        model, feasible = self.model.believing(pending), np.log(self.feasible(rows))
+        asking = self.definition.asking
+        if asking.acquisition == "nei":
+            found = self.model.log_noisy_expected_improvement(rows, pending, asking.seed)
+            return found + feasible, model
+        return self._promise(model, rows) + feasible, model
 
     def _promise(self, model: RecipeModel, rows: Array) -> Array:
         target, expected = self.definition.objective.target, self.expected

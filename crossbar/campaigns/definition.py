@@ -13,6 +13,7 @@ from crossbar.search_space import Limit, Space
 from crossbar.search_variables import Categorical, Continuous, Ordinal, Variable
 
 GOALS = ("maximise", "target")
+ACQUISITIONS = ("ei", "nei")
 FREE = ("database", "about")
 """Keys that may change while a campaign runs: they are not what is asked of it."""
 
@@ -152,17 +153,24 @@ class Asking:
         Recipes that one `ask` proposes, where nobody says how many.
     seed
         Of what is chosen by chance.
+    acquisition
+        ``ei``: expected improvement on the best that the model makes of what was told; ``nei``:
+        on the best of it whichever that truly is, a mean over samples.
 
     Raises
     ------
     DataError
-        If the batch is empty or the seed negative.
+        If the batch is empty, the seed negative, or the acquisition unknown.
     """
 
     batch: int = 1
     seed: int = 0
+    acquisition: str = "ei"
 
     def __post_init__(self) -> None:
+        if self.acquisition not in ACQUISITIONS:
+            known = ", ".join(ACQUISITIONS)
+            raise DataError(f"acquisition {self.acquisition!r} is not one of {known}")
         if self.batch < 1 or self.seed < 0:
             raise DataError(f"batch = {self.batch}, seed = {self.seed}: 1 and 0 are the least")
 
@@ -220,6 +228,8 @@ class Definition:
     def __post_init__(self) -> None:
         if not self.name.strip():
             raise DataError("a campaign needs a name")
+        if self.objective.target is not None and self.asking.acquisition != "ei":
+            raise DataError("a target is asked for by expected improvement, acquisition 'ei'")
         for start in self.start:
             self.check_recipe(start.recipe)
             if start.value is not None:

@@ -203,6 +203,8 @@ class RecipeModel:
     @property
     def lengths(self) -> dict[str, float]:
         """Over which the objective changes, of each variable with an order, in parts of a range."""
+        if not self._ordered:
+            return {}
         matern = next(k for k in self._model.covar_module.modules() if isinstance(k, MaternKernel))
         scales = matern.lengthscale.detach().numpy().ravel()
         return dict(zip(self._ordered, scales.tolist(), strict=True))
