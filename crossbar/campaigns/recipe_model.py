@@ -40,6 +40,17 @@ AT_ONCE = 1024
 ITERATIONS = 100
 EXACT = 2e-3
 """Standard deviation that even an exact value is given: less makes matrices singular."""
+REACHES = {
+    "raw_lengthscale": 3.0,
+    "raw_outputscale": 6.0,
+    "raw_noise": 6.0,
+    "raw_fall": 3.0,
+    "raw_reach": 3.0,
+    "centre": 2.0,
+    "slope": 3.0,
+    "shift": 2.0,
+}
+"""How far each parameter may be from the median of its prior, which is where it begins."""
 SAMPLES = 64
 """Of the values at told recipes, that noisy expected improvement is a mean over."""
 
@@ -97,7 +108,8 @@ class RecipeModel:
                 outcome_transform=None,
             )
             objective = ExactMarginalLogLikelihood(model.likelihood, model)
-            fit_gpytorch_mll_scipy(objective, options={"maxiter": ITERATIONS})
+            bounds: Any = _bounds(model)
+            fit_gpytorch_mll_scipy(objective, bounds=bounds, options={"maxiter": ITERATIONS})
             objective.eval()
         return cls(model, tuple(v.name for v in space.variables if v.ordered), low, span)
 
@@ -214,6 +226,19 @@ class RecipeModel:
         """Standard deviation of a value, mean over those told."""
         noise = self._model.likelihood.noise.detach().sqrt()
         return self._span * float(noise.mean())
+
+
+def _bounds(model: SingleTaskGP) -> dict[str, tuple[Tensor, Tensor]]:
+    """Return how far each parameter may go from the prior's median: no step leads out of numbers.
+
+    Those of positive numbers are their logarithms.
+    """
+    return {
+        name: (value.detach() - reach, value.detach() + reach)
+        for name, value in model.named_parameters()
+        for ending, reach in REACHES.items()
+        if name.endswith(ending)
+    }
 
 
 @contextmanager
