@@ -1,6 +1,7 @@
 """A campaign in its database: what is said is there whole, and nothing that was said is lost."""
 
 import sqlite3
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -261,3 +262,16 @@ def test_a_database_that_cannot_be_reached_is_an_error_without_its_password(
     with pytest.raises(StoreError, match=message) as caught, begin(path):
         pass
     assert "secret" not in str(caught.value)
+
+
+def test_without_its_driver_postgresql_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    path = tmp_path / "s.toml"
+    path.write_text('database = "postgresql+psycopg://me@127.0.0.1:1/x"\n' + TEXT)
+    with (
+        pytest.raises(StoreError, match=r"pip install 'crossbar-hil\[postgresql\]'"),
+        begin(path),
+    ):
+        pass

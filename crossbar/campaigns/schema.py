@@ -32,6 +32,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError, SQLAlchemyError
 
 from crossbar.backend import Second, StoreError
+from crossbar.provenance import DISTRIBUTION
 
 VERSION = 1
 PATIENCE: Second = 60.0  # assumed: longer than any `ask`, which holds the campaign while it thinks
@@ -112,7 +113,10 @@ def connect(database: str, *, create: bool) -> Engine:
             sqlite = parsed.get_backend_name() == "sqlite"
             waiting = {"timeout": PATIENCE} if sqlite else {}
             engine = create_engine(parsed, connect_args=waiting)
-        except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as problem:
+        except ModuleNotFoundError as problem:
+            extra = f"pip install '{DISTRIBUTION}[postgresql]'"
+            raise StoreError(f"database {shown(url)}: {problem}; {extra}") from problem
+        except (ArgumentError, NoSuchModuleError) as problem:
             raise StoreError(f"database {shown(url)}: {_first_line(problem)}") from problem
     if sqlite:
         _prepare_sqlite(engine, parsed.database, url, create=create)
