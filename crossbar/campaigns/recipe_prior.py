@@ -58,7 +58,7 @@ class Prior:
     centre_sd: float = 0.3
     fall: float = 0.4
     shape: float = 0.3
-    shape_spread: float = 0.5
+    shape_spread: float = 0.8
     choice: float = 0.15
     own: float = 0.1
     length: float = 0.5
