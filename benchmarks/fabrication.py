@@ -2,10 +2,10 @@
 
 ``python benchmarks/fabrication.py [--seeds N] [--figure FILE] [--json]``. Five kinds of made-up
 landscape, smooth and rugged, without and with noise of 0.03 that the searches know; every search
-begins with the paper's first recipe and is ended after 60. Beside ours: the paper's method (types as
-whole numbers, squared exponential kernel, one more recipe to begin with), Optuna (`pip install
-optuna`; left out without it), and chance, exactly. Half an hour on two cores with 20 seeds; the same
-library without our prior is in `search_engines.py`.
+begins with the paper's first recipe and is ended after 60. Beside ours: the paper's method (types
+as whole numbers, squared exponential kernel, one more recipe to begin with), Optuna (`pip install
+optuna`; left out without it), and chance, exactly. Half an hour on two cores with 20 seeds; the
+same library without our prior is in `search_engines.py`.
 """
 
 import os
