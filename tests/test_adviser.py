@@ -91,7 +91,7 @@ def test_candidates_are_ranked_and_the_first_is_what_is_proposed() -> None:
 def test_a_proposal_says_what_is_expected_and_why() -> None:
     adviser = Adviser(SMALL, known(*SOME, (recipe("a", 5, 40), "failed")))
     (one,) = adviser.propose(1)
-    mean, sd = adviser.predict(SMALL.space.rows([one.recipe]))
+    mean, sd = adviser.knows.predict(SMALL.space.rows([one.recipe]))
     assert one.mean == pytest.approx(mean[0])
     assert one.sd == pytest.approx(sd[0])
     assert 0 < one.better < 1
@@ -111,9 +111,9 @@ def test_more_that_is_like_failures_is_avoided() -> None:
     without = Adviser(SMALL, known(*SOME))
     wary = Adviser(SMALL, known(*SOME, *bad))
     row = SMALL.space.rows([recipe("b", 4, 20)])
-    assert without.feasible(row) == 1
+    assert without.knows.feasible(row) == 1
     far = SMALL.space.rows([recipe("c", 1, 40)])
-    assert wary.feasible(row)[0] < wary.feasible(far)[0]
+    assert wary.knows.feasible(row)[0] < wary.knows.feasible(far)[0]
 
 
 def test_a_target_is_hit_not_passed() -> None:
@@ -124,7 +124,7 @@ def test_a_target_is_hit_not_passed() -> None:
         told.append((next_one, true_value(next_one)))
     assert min(abs(float(value) - 0.5) for _, value in told) < 0.03
     adviser = Adviser(definition(text), known(*told))
-    assert abs(adviser.values[adviser.leader] - 0.5) < 0.05
+    assert abs(adviser.knows.values[adviser.knows.leader] - 0.5) < 0.05
 
 
 def test_noisy_expected_improvement_can_be_asked_for() -> None:
@@ -150,7 +150,9 @@ def test_a_recipe_between_the_levels_counts() -> None:
     own = recipe("b", 3.7, 22)
     with_it = Adviser(SMALL, known(*SOME, (own, true_value(own))))
     near = SMALL.space.rows([recipe("b", 4, 20)])
-    assert with_it.predict(near)[1] < 0.5 * Adviser(SMALL, known(*SOME)).predict(near)[1]
+    assert (
+        with_it.knows.predict(near)[1] < 0.5 * Adviser(SMALL, known(*SOME)).knows.predict(near)[1]
+    )
 
 
 def test_a_value_of_its_own_uncertainty_counts_by_it() -> None:
@@ -161,7 +163,7 @@ def test_a_value_of_its_own_uncertainty_counts_by_it() -> None:
     vague = replace(first, tellings=(replace(said, sd=0.3),))
     other = State((state.recipes[0], vague, *state.recipes[2:]))
     rows = SMALL.space.rows([first.recipe])
-    spread = [Adviser(SMALL, s).predict(rows)[1][0] for s in (state, other)]
+    spread = [Adviser(SMALL, s).knows.predict(rows)[1][0] for s in (state, other)]
     assert spread[1] > 3 * spread[0]
 
 
@@ -177,4 +179,4 @@ def test_earlier_campaigns_show_where_to_begin() -> None:
 
 def test_without_a_value_nothing_can_be_said() -> None:
     with pytest.raises(DataError, match="no value was told yet"):
-        Adviser(SMALL, known()).predict(np.zeros((1, 3)))
+        Adviser(SMALL, known()).knows.predict(np.zeros((1, 3)))

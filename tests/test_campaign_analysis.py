@@ -6,10 +6,10 @@ import pytest
 
 from campaigns import RANGE, SOME, TEXT, definition, known, recipe, true_value
 from crossbar.backend import DataError
-from crossbar.campaigns.adviser import Adviser
 from crossbar.campaigns.analysis import course, importance, left_out, pairs, ranked, slices
 from crossbar.campaigns.campaign import Campaign, begin
 from crossbar.campaigns.drawing import draw_all
+from crossbar.campaigns.knowledge import Knowledge
 from crossbar.campaigns.records import Telling
 from crossbar.campaigns.report import write_report
 from crossbar.figures.campaign import course_figure
@@ -17,15 +17,15 @@ from crossbar.figures.campaign import course_figure
 SMALL = definition()
 
 
-def everything(text: str = TEXT) -> Adviser:
+def everything(text: str = TEXT) -> Knowledge:
     space = definition(text).space
-    return Adviser(
+    return Knowledge(
         definition(text), known(*((p, true_value(p)) for p in space.points(space.grid())))
     )
 
 
 def test_the_course_is_the_best_so_far() -> None:
-    one = course(Adviser(SMALL, known(*SOME, (recipe("a", 1, 10), None))))
+    one = course(Knowledge(SMALL, known(*SOME, (recipe("a", 1, 10), None))))
     assert one.numbers.tolist() == [1, 2, 3, 4]
     assert one.values.tolist() == [value for _, value in SOME]
     assert one.best.tolist() == np.maximum.accumulate(one.values).tolist()
@@ -35,16 +35,16 @@ def test_the_course_is_the_best_so_far() -> None:
 def test_the_course_to_a_target_is_the_nearest_so_far() -> None:
     text = TEXT.replace("noise = 0.01", 'goal = "target"\ntarget = 0.5')
     told = [(recipe("a", k, 10), value) for k, value in ((1, 0.9), (2, 0.45), (3, 0.2), (4, 0.52))]
-    adviser = Adviser(definition(text), known(*told))
-    assert course(adviser).best.tolist() == [0.9, 0.45, 0.45, 0.52]
-    assert [made.number for made in ranked(adviser)] == [4, 2, 3, 1]
-    assert np.isnan(course(adviser).sds).all()
+    knows = Knowledge(definition(text), known(*told))
+    assert course(knows).best.tolist() == [0.9, 0.45, 0.45, 0.52]
+    assert [made.number for made in ranked(knows)] == [4, 2, 3, 1]
+    assert np.isnan(course(knows).sds).all()
 
 
 def test_slices_go_through_the_leading_recipe() -> None:
-    adviser = everything()
-    kind, length, width = slices(adviser)
-    assert adviser.told[adviser.leader].recipe == recipe("b", 4, 20)
+    knows = everything()
+    kind, length, width = slices(knows)
+    assert knows.told[knows.leader].recipe == recipe("b", 4, 20)
     assert (kind.labels, kind.ordered) == (["a", "b", "c"], False)
     truth = [true_value(recipe("b", x, 20)) for x in (1, 2, 3, 4, 5)]
     assert length.mean == pytest.approx(truth, abs=0.03)
@@ -53,8 +53,8 @@ def test_slices_go_through_the_leading_recipe() -> None:
 
 
 def test_a_range_has_a_slice_of_many_points() -> None:
-    adviser = Adviser(definition(RANGE), known(*SOME))
-    assert len(slices(adviser)[1].labels) == 41
+    knows = Knowledge(definition(RANGE), known(*SOME))
+    assert len(slices(knows)[1].labels) == 41
 
 
 def test_pairs_are_of_every_two_variables() -> None:
@@ -81,14 +81,14 @@ def test_importance_is_that_of_what_was_told() -> None:
 
 def test_where_nothing_differs_nothing_matters() -> None:
     text = 'name = "x"\n[objective]\nnoise = 0.3\n[[variables]]\nname = "t"\nchoices = ["a", "b"]\n'
-    same = Adviser(definition(text), known(({"t": "a"}, 0.5), ({"t": "b"}, 0.5)))
+    same = Knowledge(definition(text), known(({"t": "a"}, 0.5), ({"t": "b"}, 0.5)))
     assert importance(same) == {"t": (0.0, 0.0)}
 
 
 def test_what_is_left_out_is_foretold_once_much_is_known() -> None:
-    adviser = everything()
-    mean, sd = left_out(adviser)
-    assert np.corrcoef(mean, adviser.values)[0, 1] > 0.97
+    knows = everything()
+    mean, sd = left_out(knows)
+    assert np.corrcoef(mean, knows.values)[0, 1] > 0.97
     assert (sd > 0).all()
 
 
@@ -151,7 +151,7 @@ def test_a_report_of_nothing_told_is_a_page_too(campaign_file: Path, tmp_path: P
 
 
 def test_several_campaigns_are_drawn_side_by_side() -> None:
-    one = course(Adviser(SMALL, known(*SOME)))
+    one = course(Knowledge(SMALL, known(*SOME)))
     figure = course_figure({"one": one, "two": one}, "usability", "", "", failed=[2])
     labels = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]  # type: ignore[union-attr]
     assert {"one: best so far", "two: best so far", "failed"} <= set(labels)

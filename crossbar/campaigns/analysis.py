@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from crossbar.backend import Array
-from crossbar.campaigns.adviser import Adviser
+from crossbar.campaigns.knowledge import Knowledge
 from crossbar.campaigns.records import Made
 
 POINTS = 41
@@ -81,51 +81,51 @@ class Pair:
     mean: Array
 
 
-def course(adviser: Adviser) -> Course:
+def course(knows: Knowledge) -> Course:
     """Return how the campaign went."""
-    target = adviser.definition.objective.target
-    values = adviser.values
+    target = knows.definition.objective.target
+    values = knows.values
     if target is None:
         best = np.maximum.accumulate(values) if len(values) else values
     else:
         order = np.abs(values - target)
         nearest = [int(np.argmin(order[: k + 1])) for k in range(len(values))]
         best = values[nearest]
-    numbers = np.array([made.number for made in adviser.told], dtype=np.float64)
-    return Course(numbers, values, adviser.sds, best)
+    numbers = np.array([made.number for made in knows.told], dtype=np.float64)
+    return Course(numbers, values, knows.sds, best)
 
 
-def slices(adviser: Adviser) -> list[Slice]:
+def slices(knows: Knowledge) -> list[Slice]:
     """Return what is expected along each variable through the leading recipe."""
-    centre = adviser.rows[adviser.leader]
+    centre = knows.rows[knows.leader]
     found = []
-    for k, table in enumerate(adviser.definition.variables):
-        codes = _codes(adviser, k)
+    for k, table in enumerate(knows.definition.variables):
+        codes = _codes(knows, k)
         rows = np.repeat(centre[None], len(codes), axis=0)
         rows[:, k] = codes
-        mean, sd = adviser.predict(rows)
-        values = [adviser.space.variables[k].value(float(code)) for code in codes]
+        mean, sd = knows.predict(rows)
+        values = [knows.space.variables[k].value(float(code)) for code in codes]
         labels = [v if isinstance(v, str) else f"{v:g}" for v in values]
-        place, ordered = float(centre[k]), adviser.space.variables[k].ordered
+        place, ordered = float(centre[k]), knows.space.variables[k].ordered
         found.append(Slice(table.name, table.unit, labels, codes, mean, sd, place, ordered))
     return found
 
 
-def pairs(adviser: Adviser) -> list[Pair]:
+def pairs(knows: Knowledge) -> list[Pair]:
     """Return what is expected over every two variables through the leading recipe."""
-    centre, single = adviser.rows[adviser.leader], slices(adviser)
+    centre, single = knows.rows[knows.leader], slices(knows)
     found = []
     for i in range(len(single)):
         for j in range(i + 1, len(single)):
             first, second = np.meshgrid(single[i].places, single[j].places)
             rows = np.repeat(centre[None], first.size, axis=0)
             rows[:, i], rows[:, j] = first.ravel(), second.ravel()
-            mean, _ = adviser.predict(rows)
+            mean, _ = knows.predict(rows)
             found.append(Pair(single[i], single[j], mean.reshape(first.shape)))
     return found
 
 
-def importance(adviser: Adviser) -> dict[str, tuple[float, float]]:
+def importance(knows: Knowledge) -> dict[str, tuple[float, float]]:
     """Return how much of what is expected to differ each variable explains, alone and in all.
 
     Returns
@@ -139,16 +139,16 @@ def importance(adviser: Adviser) -> dict[str, tuple[float, float]]:
     Sobol, Math. Comput. Simul. 55 (2001) 271; total index by Jansen, Comput. Phys. Commun. 117
     (1999) 35.
     """
-    rng = np.random.default_rng(adviser.definition.asking.seed)
-    first, second = (_everywhere(adviser, rng) for _ in range(2))
-    means = [adviser.predict(rows)[0] for rows in (first, second)]
+    rng = np.random.default_rng(knows.definition.asking.seed)
+    first, second = (_everywhere(knows, rng) for _ in range(2))
+    means = [knows.predict(rows)[0] for rows in (first, second)]
     both = np.concatenate(means)
     variance, middle = float(np.var(both)), float(np.mean(both))
     found = {}
-    for k, table in enumerate(adviser.definition.variables):
+    for k, table in enumerate(knows.definition.variables):
         mixed = first.copy()
         mixed[:, k] = second[:, k]
-        mean, _ = adviser.predict(mixed)
+        mean, _ = knows.predict(mixed)
         if variance < 1e-18:
             found[table.name] = (0.0, 0.0)
             continue
@@ -159,27 +159,27 @@ def importance(adviser: Adviser) -> dict[str, tuple[float, float]]:
     return found
 
 
-def left_out(adviser: Adviser) -> tuple[Array, Array]:
+def left_out(knows: Knowledge) -> tuple[Array, Array]:
     """Return what each told recipe is expected to give by all others, and its spread."""
-    return adviser.model.left_out()
+    return knows.model.left_out()
 
 
-def ranked(adviser: Adviser) -> list[Made]:
+def ranked(knows: Knowledge) -> list[Made]:
     """Return the recipes that gave a value, the best first by what was told."""
-    target = adviser.definition.objective.target
-    worth = adviser.values if target is None else -np.abs(adviser.values - target)
-    return [adviser.told[k] for k in np.argsort(-worth, kind="stable")]
+    target = knows.definition.objective.target
+    worth = knows.values if target is None else -np.abs(knows.values - target)
+    return [knows.told[k] for k in np.argsort(-worth, kind="stable")]
 
 
-def _codes(adviser: Adviser, k: int) -> Array:
-    codes = adviser.space.variables[k].codes
+def _codes(knows: Knowledge, k: int) -> Array:
+    codes = knows.space.variables[k].codes
     return np.linspace(0.0, 1.0, POINTS) if codes is None else np.asarray(codes, dtype=np.float64)
 
 
-def _everywhere(adviser: Adviser, rng: np.random.Generator) -> Array:
+def _everywhere(knows: Knowledge, rng: np.random.Generator) -> Array:
     """Return rows drawn over all values alike, whatever the limits."""
     columns = []
-    for k in range(len(adviser.space.variables)):
-        codes = adviser.space.variables[k].codes
+    for k in range(len(knows.space.variables)):
+        codes = knows.space.variables[k].codes
         columns.append(rng.random(SPREAD) if codes is None else rng.choice(codes, SPREAD))
     return np.column_stack(columns)

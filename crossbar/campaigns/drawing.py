@@ -7,8 +7,8 @@ from matplotlib.figure import Figure
 
 from crossbar.backend import DataError
 from crossbar.campaigns import analysis
-from crossbar.campaigns.adviser import Adviser
 from crossbar.campaigns.definition import Definition
+from crossbar.campaigns.knowledge import Knowledge
 from crossbar.campaigns.records import State
 from crossbar.figures.campaign import (
     course_figure,
@@ -46,11 +46,11 @@ def figures(definition: Definition, state: State) -> Iterator[tuple[str, Figure]
     DataError
         If nothing was told yet.
     """
-    adviser = Adviser(definition, state)
-    if not adviser.told:
+    knows = Knowledge(definition, state)
+    if not knows.told:
         raise DataError(f"campaign {definition.name!r} was told nothing yet: nothing to draw")
     o, name = definition.objective, definition.name
-    one, told = analysis.course(adviser), len(adviser.told)
+    one, told = analysis.course(knows), len(knows.told)
     failed = [made.number for made in state.of("failed")]
     goal = f"hit {o.target:g}" if o.target is not None else "maximise"
     made = f"{told} told, {len(failed)} failed, {len(state.of('pending'))} being made; {goal}"
@@ -60,7 +60,7 @@ def figures(definition: Definition, state: State) -> Iterator[tuple[str, Figure]
             {name: one}, o.quantity, f"campaign {name}", made, target=o.target, failed=failed
         ),
     )
-    leader = adviser.told[adviser.leader].number
+    leader = knows.told[knows.leader].number
     through = (
         f"Gaussian process on {told} values; everything else as in recipe {leader}, the best by "
         "what is expected; "
@@ -68,7 +68,7 @@ def figures(definition: Definition, state: State) -> Iterator[tuple[str, Figure]
     yield (
         "slices",
         slices_figure(
-            analysis.slices(adviser),
+            analysis.slices(knows),
             o.quantity,
             f"campaign {name}: what is expected along each variable",
             through + "bands: 95 %, noise left out",
@@ -78,18 +78,18 @@ def figures(definition: Definition, state: State) -> Iterator[tuple[str, Figure]
         yield (
             "pairs",
             pairs_figure(
-                analysis.pairs(adviser),
+                analysis.pairs(knows),
                 o.quantity,
                 f"campaign {name}: what is expected over two variables",
                 through + "ring: that recipe",
             ),
         )
     if told >= FEW:
-        mean, sd = analysis.left_out(adviser)
+        mean, sd = analysis.left_out(knows)
         yield (
             "trust",
             trust_figure(
-                *(adviser.values, mean, sd, analysis.importance(adviser)),
+                *(knows.values, mean, sd, analysis.importance(knows)),
                 o.quantity,
                 f"campaign {name}: how far to trust it",
                 "bars: 95 %, noise of a value included; right: Sobol indices of what is expected",

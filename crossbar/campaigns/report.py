@@ -15,6 +15,7 @@ from crossbar.campaigns.adviser import Adviser, Proposal
 from crossbar.campaigns.campaign import Campaign
 from crossbar.campaigns.definition import Definition
 from crossbar.campaigns.drawing import figures
+from crossbar.campaigns.knowledge import Knowledge
 from crossbar.campaigns.records import Made, State, Telling
 from crossbar.provenance import provenance
 
@@ -63,12 +64,13 @@ def report(definition: Definition, state: State, text: str, database: str) -> st
     """
     adviser = Adviser(definition, state)
     parts = [_head(definition, state, database)]
-    if adviser.told:
-        parts.append(_leading(definition, adviser))
+    knows = adviser.knows
+    if knows.told:
+        parts.append(_leading(definition, knows))
         ranking = adviser.ranking(CANDIDATES)
         parts += [_image(name, figure) for name, figure in figures(definition, state)]
         parts.append(_candidates(definition, ranking))
-    parts += [_recipes(definition, state, adviser), _history(state), _definition(text)]
+    parts += [_recipes(definition, state, knows), _history(state), _definition(text)]
     title = escape(f"campaign {definition.name}")
     return (
         f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -96,9 +98,9 @@ def _head(definition: Definition, state: State, database: str) -> str:
     return "<p>" + "<br>\n".join(line for line in lines if line) + "</p>"
 
 
-def _leading(definition: Definition, adviser: Adviser) -> str:
-    best = adviser.told[adviser.leader]
-    expected = float(adviser.expected[adviser.leader])
+def _leading(definition: Definition, knows: Knowledge) -> str:
+    best = knows.told[knows.leader]
+    expected = float(knows.expected[knows.leader])
     told = f"told {best.value:.3f}" if best.value is not None else ""
     return (
         f'<p class="best">Best so far: recipe {best.number}, '
@@ -135,8 +137,8 @@ def _candidates(definition: Definition, ranking: Sequence[Proposal]) -> str:
     )
 
 
-def _recipes(definition: Definition, state: State, adviser: Adviser) -> str:
-    best = adviser.told[adviser.leader].number if adviser.told else None
+def _recipes(definition: Definition, state: State, knows: Knowledge) -> str:
+    best = knows.told[knows.leader].number if knows.told else None
     names = ["", *(f"{t.name} {t.unit}".strip() for t in definition.variables)]
     names += [definition.objective.quantity, "sd", "expected", "origin", "put down"]
     rows, marked = [], []

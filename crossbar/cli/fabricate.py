@@ -105,7 +105,7 @@ def tell(
     number: Number,
     told: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[VALUE | FILES...]", help="What it gave; with --iv, files."),
+        typer.Argument(metavar="VALUE|FILES", help="What it gave; with --iv, files."),
     ] = None,
     sd: Annotated[
         float | None, typer.Option("--sd", help="Standard deviation of the value, if known.")

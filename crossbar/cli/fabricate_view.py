@@ -255,8 +255,8 @@ def compared(known: Sequence[tuple["Definition", "State"]], figure: Path) -> lis
     DataError
         If one was told nothing, or they are not of one quantity.
     """
-    from crossbar.campaigns.adviser import Adviser
     from crossbar.campaigns.analysis import course
+    from crossbar.campaigns.knowledge import Knowledge
     from crossbar.figures.campaign import course_figure
     from crossbar.figures.style import save
 
@@ -265,10 +265,10 @@ def compared(known: Sequence[tuple["Definition", "State"]], figure: Path) -> lis
         raise DataError(f"campaigns of {', '.join(sorted(quantities))} cannot be compared")
     rows, courses = [], {}
     for definition, state in known:
-        adviser = Adviser(definition, state)
-        if not adviser.told:
+        knows = Knowledge(definition, state)
+        if not knows.told:
             raise DataError(f"campaign {definition.name!r} was told nothing yet")
-        one = course(adviser)
+        one = course(knows)
         courses[definition.name] = one
         first = int(max(range(len(one.best)), key=lambda k: (one.best[k] == one.best[-1], -k)))
         rows.append(
