@@ -10,6 +10,7 @@ import pytest
 from campaigns import RECIPE, TEXT, recipe
 from crossbar.backend import DataError, StoreError
 from crossbar.campaigns.campaign import DATABASE, begin, begun
+from crossbar.campaigns.ledger import Ledger
 from crossbar.campaigns.records import Telling
 
 TOLD = Telling("told", 0.5, 0.02, {"from": "a person"}, "first")
@@ -149,6 +150,14 @@ def test_a_file_that_was_changed_is_refused_with_what_changed(file: Path) -> Non
         pass
     file.write_text(TEXT)
     add(file)
+
+
+def test_a_key_that_came_with_a_later_version_is_no_change(tmp_path: Path) -> None:
+    path = tmp_path / "old.toml"
+    path.write_text(TEXT)
+    with Ledger(str(tmp_path / "old.sqlite"), create=True) as ledger:
+        ledger.begin("small", {"name": "small"}, TEXT)
+    assert add(path) == 1
 
 
 def test_a_campaign_is_begun_once(file: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from crossbar.backend import DataError
 from crossbar.campaigns.definition import Definition
-from crossbar.campaigns.definition_file import difference, read_definition
+from crossbar.campaigns.definition_file import difference, parse, read_definition
 from crossbar.campaigns.ledger import Earlier, Ledger, Page
 from crossbar.campaigns.records import Recipe, State, Telling
 
@@ -153,7 +153,9 @@ def begun(file: Path) -> Iterator[Campaign]:
     definition = read_definition(file)
     with Ledger(database_of(definition, file)) as ledger:
         page = ledger.page(definition.name)
-        changed = difference(page.asked, definition.asked())
+        # Both as this version reads them: keys that came later are no change of a running campaign.
+        before = parse(page.text, f"{definition.name!r} in {ledger.name}")
+        changed = difference(before.asked(), definition.asked())
         if changed is not None:
             raise DataError(
                 f"{file} was changed since campaign {definition.name!r} was begun: {changed}. "

@@ -93,7 +93,7 @@ class Ledger:
         name
             A new one.
         asked
-            What is asked of it, plain values.
+            What is asked of it with every default of today, plain values: for the record.
         text
             Its TOML file.
         earlier
@@ -147,12 +147,6 @@ class Page:
 
     def __init__(self, engine: Engine, url: str, row: Row[Any]) -> None:
         self._engine, self._url, self._row = engine, url, row
-
-    @property
-    def asked(self) -> dict[str, Any]:
-        """What was asked of it when it was begun."""
-        found: dict[str, Any] = json.loads(self._row.asked)
-        return found
 
     @property
     def text(self) -> str:
