@@ -70,6 +70,7 @@ def test_ranges_are_searched_too_in_thousandths() -> None:
         assert code * 1000 == pytest.approx(round(code * 1000), abs=1e-6)
         told.append((next_one, true_value(next_one)))
     assert max(value for _, value in told) > 0.87
+    assert len({tuple(made.items()) for made, _ in told}) == len(told)
 
 
 def test_candidates_of_a_range_do_not_stand_for_each_other() -> None:

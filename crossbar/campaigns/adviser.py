@@ -149,6 +149,7 @@ class Adviser:
         scores = score(rows)
         if not self._candidates.listed:
             rows, scores = self._candidates.refined(rows, scores, score)
+            scores = np.where(self._candidates.free(rows, pending), scores, -np.inf)
         return rows, scores, model
 
     def _promise(self, model: RecipeModel, rows: Array, pending: Array) -> Array:

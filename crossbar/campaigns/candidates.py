@@ -45,8 +45,7 @@ class Candidates:
 
     def rest(self, pending: Array) -> Array:
         """Return recipes that were neither made nor are being made; withdrawn ones may be."""
-        made = [m.recipe for m in self._knows.state.recipes if m.status in ("told", "failed")]
-        taken = np.vstack([self._space.rows(made), pending])
+        taken = self._taken(pending)
         if self._space.size is not None:
             grid = self._space.grid()
             rest = grid[_free(grid, taken)]
@@ -55,6 +54,14 @@ class Candidates:
             return np.asarray(rest)
         seed = [self._knows.definition.asking.seed, len(taken)]
         return self.fine(self._space.spread(TRIED, np.random.default_rng(seed)))
+
+    def free(self, rows: Array, pending: Array) -> Mask:
+        """Return which rows were neither made nor are being made."""
+        return _free(rows, self._taken(pending))
+
+    def _taken(self, pending: Array) -> Array:
+        made = [m.recipe for m in self._knows.state.recipes if m.status in ("told", "failed")]
+        return np.vstack([self._space.rows(made), pending])
 
     def fine(self, rows: Array) -> Array:
         """Return rows within the limits whose ranges are divided into thousandths.
