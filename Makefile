@@ -53,6 +53,7 @@ bench: setup
 	$(BIN)/python benchmarks/energy.py
 	$(BIN)/python benchmarks/drift_draws.py
 	$(BIN)/python benchmarks/certificates.py
+	$(BIN)/python benchmarks/fabrication.py
 	$(BIN)/python benchmarks/robustness.py $(if $(MNIST),--data $(MNIST))
 
 clean:

@@ -12,7 +12,7 @@ from crossbar.cli.options import FigurePath, JsonOption, check_figure
 from crossbar.cli.output import bars, console, print_json
 
 app = typer.Typer(
-    help="Which device to make next: campaigns of fabrication, asked and told.",
+    help="Ask and tell which device to make next.",
     no_args_is_help=True,
 )
 
