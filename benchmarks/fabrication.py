@@ -1,7 +1,7 @@
 """How many recipes a campaign takes to come within 2 % of the best of 8,400.
 
 ``python benchmarks/fabrication.py [--seeds N] [--figure FILE] [--json]``. Five kinds of made-up
-landscape, smooth and rugged, without and with noise of 0.03 that the searches know; every search
+landscape, smooth and rugged, without and with noise of 0.03, which ours is told; every search
 begins with the paper's first recipe and is ended after 60. Beside ours: the paper's method (types
 as whole numbers, squared exponential kernel, one more recipe to begin with), Optuna (`pip install
 optuna`; left out without it), and chance, exactly. Half an hour on two cores with 20 seeds; the
