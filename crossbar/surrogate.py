@@ -82,7 +82,7 @@ class Surrogate:
         scale = scale if scale > 1e-12 * max(1.0, abs(mean)) else 1.0
         x = torch.tensor(rows, dtype=torch.float64)
         y = torch.tensor((values - mean) / scale, dtype=torch.float64)
-        with _quiet():
+        with quiet():
             covariance = _covariance(rows.shape[1], categorical, kernel)
             model = SingleTaskGP(x, y[:, None], covar_module=covariance, outcome_transform=None)
             likelihood = ExactMarginalLogLikelihood(model.likelihood, model)
@@ -99,7 +99,7 @@ class Surrogate:
         x = torch.cat([self._rows, torch.tensor(rows, dtype=torch.float64)])
         y = torch.cat([self._values, torch.tensor((mean - self._mean) / self._scale)])
         state = self._model.state_dict()
-        with _quiet():
+        with quiet():
             model = SingleTaskGP(
                 x, y[:, None], covar_module=self._model.covar_module, outcome_transform=None
             )
@@ -110,7 +110,7 @@ class Surrogate:
     def posterior(self, rows: Array) -> tuple[Array, Array]:
         """Return mean and standard deviation of the value without noise, shape ``(n,)`` each."""
         means, spreads = [], []
-        with torch.no_grad(), _quiet():
+        with torch.no_grad(), quiet():
             for part in torch.split(torch.tensor(rows, dtype=torch.float64), AT_ONCE):
                 # One row a batch: the covariance between rows is of no use here.
                 posterior = self._model.posterior(part[:, None, :])
@@ -122,7 +122,7 @@ class Surrogate:
     def log_expected_improvement(self, rows: Array, best: float) -> Array:
         """Return the logarithm of the expected improvement over `best`, shape ``(n,)``."""
         function = LogExpectedImprovement(self._model, best_f=(best - self._mean) / self._scale)
-        with torch.no_grad(), _quiet():
+        with torch.no_grad(), quiet():
             parts = torch.split(torch.tensor(rows, dtype=torch.float64), AT_ONCE)
             found = torch.cat([function(part[:, None, :]) for part in parts]).numpy()
         return np.asarray(found + np.log(self._scale))
@@ -151,7 +151,7 @@ def _covariance(variables: int, categorical: Sequence[int], kernel: str) -> Kern
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keep torch to one thread, which is faster on matrices this small, and free of warnings.
 
     The optimiser warns when its line search stops at the precision of floats, and BoTorch of rows

@@ -241,11 +241,6 @@ class Definition:
         limits = tuple(Limit(tuple(limit.weights.items()), limit.most) for limit in self.limits)
         return Space(tuple(table.variable for table in self.variables), limits)
 
-    @property
-    def units(self) -> dict[str, str]:
-        """Of each variable, empty if it has none."""
-        return {table.name: table.unit for table in self.variables}
-
     def check_recipe(self, recipe: Recipe) -> dict[str, float | str]:
         """Return a recipe with its numbers as floats; one between the levels of a grid will do.
 
@@ -283,6 +278,15 @@ class Definition:
             raise DataError(f"{o.quantity} {value:g} is outside {o.low:g} to {o.high:g}")
         if sd is not None and not 0 <= sd < np.inf:
             raise DataError(f"standard deviation {sd:g} is not a finite number of at least 0")
+
+    def in_words(self, recipe: Recipe) -> str:
+        """Return a recipe in one line: ``MAPbI3, length 1.5 um, silver 200 nm``."""
+        parts = []
+        for table in self.variables:
+            value = recipe[table.name]
+            text = value if isinstance(value, str) else f"{table.name} {value:.4g} {table.unit}"
+            parts.append(text.strip())
+        return ", ".join(parts)
 
     def asked(self) -> dict[str, Any]:
         """Return everything that is asked of the campaign, as plain values."""

@@ -4,8 +4,6 @@ This file, `crossbar.campaigns.recipe_prior` and `crossbar.surrogate` are all th
 """
 
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, Self
 
 import numpy as np
@@ -22,17 +20,16 @@ from crossbar.campaigns.recipe_prior import (
     learnt_noise,
 )
 from crossbar.search_space import Space
+from crossbar.surrogate import quiet
 
 with warnings.catch_warnings():
     # linear_operator compiles with torch.jit.script, which torch 2.13 calls deprecated.
     warnings.simplefilter("ignore", DeprecationWarning)
     from botorch.acquisition.analytic import LogExpectedImprovement
     from botorch.acquisition.logei import qLogNoisyExpectedImprovement
-    from botorch.exceptions.warnings import OptimizationWarning
     from botorch.models import SingleTaskGP
     from botorch.optim.fit import fit_gpytorch_mll_scipy
     from botorch.sampling.normal import SobolQMCNormalSampler
-    from botorch.settings import validate_input_scaling
     from gpytorch.kernels import MaternKernel
     from gpytorch.mlls import ExactMarginalLogLikelihood
 
@@ -97,7 +94,7 @@ class RecipeModel:
         y = torch.tensor((values - low) / span, dtype=torch.float64)
         spread = torch.tensor(sds / span, dtype=torch.float64)
         known = bool(torch.isfinite(spread).all())
-        with _quiet():
+        with quiet():
             model = SingleTaskGP(
                 x,
                 y[:, None],
@@ -116,7 +113,7 @@ class RecipeModel:
     def posterior(self, rows: Array) -> tuple[Array, Array]:
         """Return mean and standard deviation of what recipes would give without noise."""
         means, spreads = [], []
-        with torch.no_grad(), _quiet():
+        with torch.no_grad(), quiet():
             for part in torch.split(torch.tensor(rows, dtype=torch.float64), AT_ONCE):
                 posterior = self._model.posterior(part[:, None, :])
                 means.append(posterior.mean.flatten())
@@ -126,7 +123,7 @@ class RecipeModel:
 
     def correlation(self, rows: Array, others: Array) -> Array:
         """Return how alike recipes are before anything is told, -1 to 1, shape ``(n, m)``."""
-        with torch.no_grad(), _quiet():
+        with torch.no_grad(), quiet():
             a, b = (torch.tensor(r, dtype=torch.float64) for r in (rows, others))
             kernel = self._model.covar_module
             together = kernel(a, b).to_dense()
@@ -135,7 +132,7 @@ class RecipeModel:
 
     def covariance(self, rows: Array, others: Array) -> Array:
         """Return the posterior covariance between recipes, shape ``(n, m)``."""
-        with torch.no_grad(), _quiet():
+        with torch.no_grad(), quiet():
             both = torch.tensor(np.vstack([rows, others]), dtype=torch.float64)
             found = self._model.posterior(both).distribution.covariance_matrix
             return np.asarray(self._span**2 * found[: len(rows), len(rows) :].numpy())
@@ -173,7 +170,7 @@ class RecipeModel:
         return torch.tensor((mean - self._low) / self._span).reshape(rows.shape[:-1])
 
     def _evaluated(self, function: Any, rows: Array) -> Array:
-        with torch.no_grad(), _quiet():
+        with torch.no_grad(), quiet():
             parts = torch.split(torch.tensor(rows, dtype=torch.float64), AT_ONCE)
             found = torch.cat([function(part[:, None, :]) for part in parts]).numpy()
         return np.asarray(found + np.log(self._span))
@@ -185,7 +182,7 @@ class RecipeModel:
         mean, _ = self.posterior(rows)
         x = torch.tensor(rows, dtype=torch.float64)
         y = torch.tensor((mean - self._low) / self._span, dtype=torch.float64)[:, None]
-        with torch.no_grad(), _quiet():
+        with torch.no_grad(), quiet():
             self._model.posterior(x[:1, None])  # what is conditioned on has to be computed once
             noise = torch.full_like(y, EXACT**2)
             model = self._model.condition_on_observations(x, y, noise=noise)
@@ -201,7 +198,7 @@ class RecipeModel:
         ----------
         Rasmussen and Williams, Gaussian Processes for Machine Learning (2006), eq. 5.12.
         """
-        with torch.no_grad(), _quiet():
+        with torch.no_grad(), quiet():
             x, y = self._model.train_inputs[0], self._model.train_targets
             noisy = self._model.likelihood(self._model.forward(x), x)
             inverse = torch.linalg.inv(noisy.covariance_matrix)
@@ -239,20 +236,3 @@ def _bounds(model: SingleTaskGP) -> dict[str, tuple[Tensor, Tensor]]:
         for ending, reach in REACHES.items()
         if name.endswith(ending)
     }
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep torch to one thread, which is faster on matrices this small, and free of warnings.
-
-    The optimiser warns when its line search stops at the precision of floats, and BoTorch of rows
-    outside the unit cube, where recipes that people made on their own may be.
-    """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with warnings.catch_warnings(), validate_input_scaling(False):
-            warnings.simplefilter("ignore", OptimizationWarning)
-            yield
-    finally:
-        torch.set_num_threads(threads)

@@ -104,7 +104,7 @@ def _leading(definition: Definition, knows: Knowledge) -> str:
     told = f"told {best.value:.3f}" if best.value is not None else ""
     return (
         f'<p class="best">Best so far: recipe {best.number}, '
-        f"{escape(_recipe(definition, best.recipe))}; {told}, expected {expected:.3f} "
+        f"{escape(definition.in_words(best.recipe))}; {told}, expected {expected:.3f} "
         "in view of all others.</p>"
     )
 
@@ -120,7 +120,7 @@ def _candidates(definition: Definition, ranking: Sequence[Proposal]) -> str:
     rows = [
         [
             str(k + 1),
-            _recipe(definition, one.recipe),
+            definition.in_words(one.recipe),
             f"{one.mean:.3f} ± {one.sd:.3f}",
             f"{100 * one.better:.0f} %",
             f"{one.gain:.2g}",
@@ -187,15 +187,6 @@ def _said(telling: Telling) -> list[str]:
 
 def _definition(text: str) -> str:
     return f"<h2>What was asked</h2>\n<pre>{escape(text)}</pre>"
-
-
-def _recipe(definition: Definition, recipe: Mapping[str, Any]) -> str:
-    parts = []
-    for table in definition.variables:
-        value = recipe[table.name]
-        text = value if isinstance(value, str) else f"{table.name} {value:g} {table.unit}".strip()
-        parts.append(text)
-    return ", ".join(parts)
 
 
 def _table(

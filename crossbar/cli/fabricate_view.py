@@ -107,21 +107,9 @@ def ranking(definition: "Definition", state: "State", count: int) -> list[dict[s
     return [{"recipe": dict(one.recipe), **one.plain()} for one in found]
 
 
-def recipe_text(definition: "Definition", recipe: Mapping[str, Any]) -> str:
-    """Return a recipe in one line: ``MAPbI3, length 1.5 um, silver 200 nm``."""
-    parts = []
-    for table in definition.variables:
-        value = recipe[table.name]
-        if isinstance(value, str):
-            parts.append(value)
-        else:
-            parts.append(f"{table.name} {value:.4g} {table.unit}".rstrip())
-    return ", ".join(parts)
-
-
 def recipe_line(definition: "Definition", row: Facts) -> str:
     """Return the number of a recipe, and the recipe."""
-    return f"recipe {row['number']}: {recipe_text(definition, row['recipe'])}"
+    return f"recipe {row['number']}: {definition.in_words(row['recipe'])}"
 
 
 def print_begun(found: Facts, file: Path) -> None:
@@ -197,7 +185,7 @@ def print_status(definition: "Definition", found: Facts, candidates: Sequence[Fa
         best = found["best"] is not None and row["number"] == found["best"]["number"]
         table.add_row(
             str(row["number"]),
-            recipe_text(definition, row["recipe"]),
+            definition.in_words(row["recipe"]),
             _gave(row) + (" *" if best else ""),
             _expected(row["advice"]),
         )
@@ -214,7 +202,7 @@ def candidate_table(definition: "Definition", candidates: Sequence[Facts]) -> Ta
     for k, one in enumerate(candidates):
         table.add_row(
             str(k + 1),
-            recipe_text(definition, one["recipe"]),
+            definition.in_words(one["recipe"]),
             f"{one['mean']:.3f} ± {one['sd']:.3f}",
             f"{100 * one['better']:.0f} %",
             f"{one['gain']:.2g}",
