@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from crossbar.backend import Array, DataError, Mask
-from crossbar.search_space import Point, Space
+from crossbar.backend import Array, DataError
+from crossbar.search_space import Point, Space, untaken
 
 if TYPE_CHECKING:
     from crossbar.surrogate import Surrogate
@@ -16,8 +16,6 @@ KERNELS = ("matern", "se")
 _SHRINKING = (0.1, 0.03, 0.01, 0.003)
 """Widths of the clouds around the best candidates, in units of a range."""
 _CLOUD = 64
-SAME = 1e-9
-"""Codes that differ by less, in units of a range, are the same point."""
 _CENTRES = 8
 
 
@@ -173,7 +171,7 @@ class Study:
     def _filling(self, taken: Array) -> Array:
         """Return the first row of an even sequence that is not taken."""
         rows = self.space.spread(len(taken) + 1, np.random.default_rng(self.seed))
-        free = rows[_free(rows, taken)]
+        free = rows[untaken(rows, taken)]
         if len(free):
             return np.asarray(free[0])
         # Only a grid can be hit twice.
@@ -182,7 +180,7 @@ class Study:
 
     def _untaken(self, taken: Array) -> Array:
         grid = self.space.grid()
-        rest = grid[_free(grid, taken)]
+        rest = grid[untaken(grid, taken)]
         if not len(rest):
             raise DataError(f"all {len(grid)} points of {', '.join(self.space.names)} are taken")
         return np.asarray(rest)
@@ -233,11 +231,3 @@ class Study:
             categorical=[k for k, v in enumerate(self.space.variables) if not v.ordered],
             kernel=self.settings.kernel,
         )
-
-
-def _free(rows: Array, taken: Array) -> Mask:
-    """Return which rows are none of those that are taken."""
-    free = np.ones(len(rows), dtype=np.bool_)
-    for row in taken:
-        free &= np.abs(rows - row).max(axis=1) > SAME
-    return free

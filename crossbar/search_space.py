@@ -24,6 +24,8 @@ GRID_SIZE = 2**20
 """Largest grid that is ever enumerated."""
 _TRIED = 2**16
 """Rows drawn before limits that hold nowhere are given up."""
+SAME = 1e-9
+"""Codes that differ by less, in units of a range, are the same point."""
 _SLACK = 1e-12
 """Relative: levels that meet a limit exactly may miss it by their rounding."""
 
@@ -192,3 +194,11 @@ class Space:
             columns.append(column if codes is None else codes[(column * len(codes)).astype(int)])
         rows = np.column_stack(columns)
         return np.asarray(rows[self.within(rows)])
+
+
+def untaken(rows: Array, taken: Array) -> Mask:
+    """Return which rows are none of those that are taken, shape ``(n,)``."""
+    free = np.ones(len(rows), dtype=np.bool_)
+    for row in taken:
+        free &= np.abs(rows - row).max(axis=1) > SAME
+    return free

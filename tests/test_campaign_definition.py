@@ -131,6 +131,13 @@ def test_a_file_that_is_no_toml_is_refused(tmp_path: Path) -> None:
         read_definition(tmp_path / "none.toml")
 
 
+def test_a_grid_too_large_to_look_at_is_refused_when_it_is_read() -> None:
+    levels = ", ".join(f"{k}.0" for k in range(1, 1100))
+    text = example("paper").replace("levels = [5.0,", f"levels = [{levels}]  # ")
+    with pytest.raises(DataError, match="a grid of 1,538,600 recipes is more than the 1,048,576"):
+        parse(text, "c.toml")
+
+
 def test_a_start_that_is_no_recipe_is_refused() -> None:
     with pytest.raises(DataError, match="length = 9"):
         parse(example("paper").replace("length = 1.0,", "length = 9.0,"), "c.toml")
@@ -144,4 +151,3 @@ def test_what_changed_is_said_and_what_is_for_people_may_change(paper: Definitio
     about = parse(example("paper").replace("about = ", 'database = "x"\nabout = "new"  # '), "c")
     assert about.database == "x"
     assert difference(paper.asked(), about.asked()) is None
-    assert about.fingerprint() == paper.fingerprint() != other.fingerprint()

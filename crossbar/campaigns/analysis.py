@@ -6,7 +6,6 @@ import numpy as np
 
 from crossbar.backend import Array
 from crossbar.campaigns.knowledge import Knowledge
-from crossbar.campaigns.records import Made
 
 POINTS = 41
 """Along a variable that has no levels."""
@@ -157,18 +156,6 @@ def importance(knows: Knowledge) -> dict[str, tuple[float, float]]:
         total = min(float(np.mean((means[0] - mean) ** 2)) / (2 * variance), 1.0)
         found[table.name] = (min(max(alone, 0.0), total), total)
     return found
-
-
-def left_out(knows: Knowledge) -> tuple[Array, Array]:
-    """Return what each told recipe is expected to give by all others, and its spread."""
-    return knows.model.left_out()
-
-
-def ranked(knows: Knowledge) -> list[Made]:
-    """Return the recipes that gave a value, the best first by what was told."""
-    target = knows.definition.objective.target
-    worth = knows.values if target is None else -np.abs(knows.values - target)
-    return [knows.told[k] for k in np.argsort(-worth, kind="stable")]
 
 
 def _codes(knows: Knowledge, k: int) -> Array:

@@ -6,6 +6,7 @@ import numpy as np
 
 from crossbar.backend import Array, DataError, Mask
 from crossbar.campaigns.knowledge import Knowledge
+from crossbar.search_space import SAME, untaken
 
 CLOUD, TRIED = 64, 4096
 """Rows around the best candidates and in all, where the space is no grid."""
@@ -14,8 +15,6 @@ FINE = 3
 """Digits of a place in a range that proposals have."""
 MIDDLE = 0.25
 """How far from the middle of all ranges the first recipes stay."""
-SAME = 1e-9
-"""Codes that differ by less are one recipe."""
 
 
 class Candidates:
@@ -48,7 +47,7 @@ class Candidates:
         taken = self._taken(pending)
         if self._space.size is not None:
             grid = self._space.grid()
-            rest = grid[_free(grid, taken)]
+            rest = grid[untaken(grid, taken)]
             if not len(rest):
                 raise DataError(f"all {len(grid)} recipes are made, or being made")
             return np.asarray(rest)
@@ -57,7 +56,7 @@ class Candidates:
 
     def free(self, rows: Array, pending: Array) -> Mask:
         """Return which rows were neither made nor are being made."""
-        return _free(rows, self._taken(pending))
+        return untaken(rows, self._taken(pending))
 
     def _taken(self, pending: Array) -> Array:
         made = [m.recipe for m in self._knows.state.recipes if m.status in ("told", "failed")]
@@ -99,11 +98,3 @@ class Candidates:
                 rows = np.vstack([rows, near])
                 scores = np.append(scores, score(near))
         return rows, scores
-
-
-def _free(rows: Array, taken: Array) -> Mask:
-    """Return which rows are none of those that are taken."""
-    free = np.ones(len(rows), dtype=np.bool_)
-    for row in taken:
-        free &= np.abs(rows - row).max(axis=1) > SAME
-    return free

@@ -1,6 +1,5 @@
 """What a campaign is: what may be made, and what is wanted of it."""
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -9,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from crossbar.backend import DataError
-from crossbar.search_space import Limit, Space
+from crossbar.search_space import GRID_SIZE, Limit, Space
 from crossbar.search_variables import Categorical, Continuous, Ordinal, Variable
 
 GOALS = ("maximise", "target")
@@ -230,6 +229,12 @@ class Definition:
             raise DataError("a campaign needs a name")
         if self.objective.target is not None and self.asking.acquisition != "ei":
             raise DataError("a target is asked for by expected improvement, acquisition 'ei'")
+        size = self.space.size
+        if size is not None and size > GRID_SIZE:
+            raise DataError(
+                f"a grid of {size:,} recipes is more than the {GRID_SIZE:,} that are all looked "
+                "at; make one of its variables a range, low to high"
+            )
         for start in self.start:
             self.check_recipe(start.recipe)
             if start.value is not None:
@@ -292,10 +297,6 @@ class Definition:
         """Return everything that is asked of the campaign, as plain values."""
         values: dict[str, Any] = json.loads(json.dumps(asdict(self)))
         return {name: value for name, value in values.items() if name not in FREE}
-
-    def fingerprint(self) -> str:
-        """Return the SHA-256 of what is asked of the campaign."""
-        return hashlib.sha256(json.dumps(self.asked(), sort_keys=True).encode()).hexdigest()
 
 
 _SLACK = 1e-9

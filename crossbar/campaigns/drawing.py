@@ -85,7 +85,7 @@ def figures(definition: Definition, state: State) -> Iterator[tuple[str, Figure]
             ),
         )
     if told >= FEW:
-        mean, sd = analysis.left_out(knows)
+        mean, sd = knows.model.left_out()
         yield (
             "trust",
             trust_figure(

@@ -77,13 +77,6 @@ class Knowledge:
         return RecipeModel.fit(self.space, rows, np.array(values), known, o.low, o.high)
 
     @cached_property
-    def earlier_best(self) -> float:
-        """The best value that earlier campaigns make expect of what they were told."""
-        assert self.earlier is not None  # noqa: S101 - asked for only then
-        rows = self.space.rows([recipe for recipe, _, _ in self.state.earlier])
-        return float(self.earlier.posterior(rows)[0].max())
-
-    @cached_property
     def expected(self) -> Array:
         """What the model makes of the recipes that gave a value, which under noise is better."""
         return self.model.posterior(self.rows)[0]

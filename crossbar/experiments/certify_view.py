@@ -4,11 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rich.box import SIMPLE_HEAD
 from rich.console import RenderableType
-from rich.table import Table
 from rich.text import Text
 
+from crossbar.experiments.captioned import captioned
 from crossbar.experiments.certify_summary import CERTIFIED
 from crossbar.store import Arrays, RunRecord
 
@@ -47,7 +46,7 @@ def tables(run: RunRecord, summary: dict[str, Any]) -> list[RenderableType]:
 
 
 def _votes(run: RunRecord, summary: Mapping[str, Any]) -> RenderableType:
-    made = _table(
+    made = captioned(
         heading(run, summary),
         ("noise", "votes", "vote right", "abstained", "one copy right"),
         f"in % of the points; without noise {PERCENT * summary['software_accuracy']:.1f} are "
@@ -73,7 +72,7 @@ def _drift(run: RunRecord, summary: Mapping[str, Any]) -> RenderableType:
     found = summary["log-normal"]
     limits = found["largest_drift_if_unanimous"]
     kind = run.settings["allotment"]
-    made = _table(
+    made = captioned(
         f"certified against log-normal drift of all {summary['parameters']} parameters, %",
         ("drift σ", "typical", "and right", "95 % of draws", "and right", "one chip right"),
         "typical: no drift changes the vote that is no longer than half of the random draws of "
@@ -99,7 +98,7 @@ def _drift(run: RunRecord, summary: Mapping[str, Any]) -> RenderableType:
 def _trinomial(summary: Mapping[str, Any]) -> RenderableType:
     found = summary["trinomial"]
     verdict = "holds" if found["equation_2_sound"] else "does not hold"
-    made = _table(
+    made = captioned(
         f"certified under trinomial noise p1 = {found['p1']:g}, p2 = {found['p2']:g}, %",
         ("changed in any way", "others as they are", "others halved or not", "equation 2"),
         "of how many parameters the vote is certified whatever becomes of them; exact bounds "
@@ -114,20 +113,6 @@ def _trinomial(summary: Mapping[str, Any]) -> RenderableType:
         )
     if len(found["rows"]) > SHOWN:
         made.add_row(f"... up to {found['rows'][-1]['changed'] - 1}: --json", "", "", "")
-    return made
-
-
-def _table(title: str, columns: tuple[str, ...], caption: str) -> Table:
-    made = Table(
-        title=title,
-        title_justify="left",
-        caption=caption,
-        caption_justify="left",
-        box=SIMPLE_HEAD,
-        pad_edge=False,
-    )
-    for k, name in enumerate(columns):
-        made.add_column(name, justify="right" if k else "left", no_wrap=not k)
     return made
 
 

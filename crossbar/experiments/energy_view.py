@@ -4,11 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rich.box import SIMPLE_HEAD
 from rich.console import RenderableType
-from rich.table import Table
 from rich.text import Text
 
+from crossbar.experiments.captioned import captioned
 from crossbar.experiments.cell_view import MICRO, number, provenance_note, spread
 from crossbar.store import Arrays, RunRecord
 
@@ -51,7 +50,7 @@ def tables(run: RunRecord, summary: dict[str, Any]) -> list[RenderableType]:
 
 def _layers(run: RunRecord, summary: Mapping[str, Any]) -> RenderableType:
     factor, unit = prefixed(max(x["energy_J"]["mean"] for x in summary["layers"]), "J")
-    shown = _table(
+    shown = captioned(
         heading(run, summary),
         ("layer", "devices", "power (µW)", f"energy ({unit})", f"idle ({unit})", "TOPS/W"),
         f"one multiply in {_time(summary['read_time_s'])}, a hypothetical read time, with "
@@ -74,7 +73,7 @@ def _layers(run: RunRecord, summary: Mapping[str, Any]) -> RenderableType:
 def _inference(summary: Mapping[str, Any]) -> RenderableType:
     whole = summary["inference"]
     factor, unit = prefixed(whole["total_energy_J"]["mean"], "J")
-    shown = _table(
+    shown = captioned(
         "one inference",
         ("counted", f"energy ({unit})", "TOPS/W per device", "per pair"),
         "each row counts what stands above it too; over the test inputs the devices' energy has sd "
@@ -154,7 +153,7 @@ def _converters(summary: Mapping[str, Any]) -> str:
 
 
 def _papers(summary: Mapping[str, Any]) -> RenderableType:
-    shown = _table(
+    shown = captioned(
         "the papers' arithmetic: no figure here is ours",
         ("figure", "value", "kind"),
         "printed: in the paper; other source: its code, or what a V100's maker states; follows: "
@@ -168,20 +167,6 @@ def _papers(summary: Mapping[str, Any]) -> RenderableType:
         value = f"{number(row['value'], 1.0, 5)} {row['unit']}".rstrip()
         shown.add_row(f"  {row['figure']}", value, row["kind"])
     return shown
-
-
-def _table(title: str, columns: tuple[str, ...], caption: str) -> Table:
-    made = Table(
-        title=title,
-        title_justify="left",
-        caption=caption,
-        caption_justify="left",
-        box=SIMPLE_HEAD,
-        pad_edge=False,
-    )
-    for k, name in enumerate(columns):
-        made.add_column(name, justify="right" if k else "left", no_wrap=not k)
-    return made
 
 
 def _both(rates: Mapping[str, Any]) -> str:
