@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from crossbar.backend import Backend, BenchError
+from crossbar.backend import Backend, BenchError, Ohm
 from crossbar.bench_file import (
     BENCHES,
     KINDS,
@@ -29,6 +29,7 @@ __all__ = [
     "load",
     "open_bench",
     "remembering",
+    "with_lines",
 ]
 
 Opened = tuple[Backend, int | None, Mapping[str, object]]
@@ -141,6 +142,31 @@ def remembering(description: Description, memory: Path) -> Description:
             f"only a simulated one is kept in a file ({memory})"
         )
     return replace(description, memory=memory)
+
+
+def with_lines(description: Description, segment: Ohm) -> Description:
+    """Return the description of the same bench with another resistance of its line segments, ohm.
+
+    Raises
+    ------
+    BenchError
+        If the array is a real one, or the resistance is negative or not finite.
+    """
+    if description.kind == "hardware":
+        raise BenchError(
+            f"bench {description.name} has a real array: its lines have the resistance that they "
+            "have; only that of a simulated or a virtual one can be chosen"
+        )
+    array = description.tables["array"]
+    assert isinstance(array, dict)  # noqa: S101 - checked when the description was loaded
+    tables = {**description.tables, "array": {**array, "line_resistance": segment}}
+    changed = replace(description, tables=tables)
+    # Whatever is wrong with the resistance is said now.
+    if description.kind == "sim":
+        simulation_settings(changed, None)
+    else:
+        virtual_settings(changed, None)
+    return changed
 
 
 @contextmanager

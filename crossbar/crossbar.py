@@ -283,6 +283,16 @@ class Crossbar:
             flags=flags.reshape(shape),
         )
 
+    def matrices_of(self, conductances: Array) -> tuple[Array, ...]:
+        """Return what the programmed matrices are if the array's cells have these conductances.
+
+        Parameters
+        ----------
+        conductances
+            S, the array's shape.
+        """
+        return tuple(here.placed.weights(conductances) for here in self._programmed)
+
     def voltages(self, x: ArrayLike, layer: int = 0, *, input_range: float | None = None) -> Array:
         """Return what `matmul` puts on the word lines, V, shape ``(blocks, ..., n_word_lines)``.
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from crossbar.backend import Array, Cells, Indices, Second, Volt
+from crossbar.backend import Array, Cells, Indices, Mask, Second, Volt
 from sim_backend import schemes
 from sim_backend.array import Circuit, Solution
 from sim_backend.devices.device import Device
@@ -89,6 +89,9 @@ class Addressing:
         if not self.ohmic_lines and law.shared:
             f = law.effective(levels)
             return f @ G, f**2 @ squares
+        if law.linear and not squares.any():
+            current = self.circuit.transfer(G).multiply(levels)
+            return current, np.zeros_like(current)
         current = np.empty((len(levels), self.shape[1]))
         variance = np.empty_like(current)
         chunk = max(1, CHUNK_VALUES // G.size)
@@ -96,7 +99,7 @@ class Addressing:
             rows = slice(begin, begin + chunk)
             solution = self.circuit.solve(G, law, levels[rows], np.zeros_like(current[rows]))
             current[rows] = solution.bit_current
-            variance[rows] = self._variance(solution, squares)
+            variance[rows] = self._variance(G, solution, squares)
         return current, variance
 
     def write(
@@ -125,7 +128,7 @@ class Addressing:
             return voltages, set_dose, reset_dose
         seen = np.empty(len(cells))
         set_dose, reset_dose = np.zeros(self.shape), np.zeros(self.shape)
-        for part, solution in self._solutions(scheme, cells, voltages, now):
+        for part, solution, _ in self._solutions(scheme, cells, voltages, now):
             at = np.arange(len(part)), cells.word[part], cells.bit[part]
             seen[part] = solution.voltage[at]
             rates = stress(solution.voltage)
@@ -145,39 +148,51 @@ class Addressing:
         drives = cells.word if shared else cells.word * self.shape[1] + cells.bit
         _, first, which = np.unique(drives, return_index=True, return_inverse=True)
         distinct = cells[first]
-        for part, solution in self._solutions(
-            scheme, distinct, np.full(len(distinct), voltage), now
-        ):
+        levels = np.full(len(distinct), voltage)
+        for part, solution, driven in self._solutions(scheme, distinct, levels, now):
             users = np.flatnonzero(np.isin(which, part))
             row, bit = np.searchsorted(part, which[users]), cells.bit[users]
             through = solution.current[row, cells.word[users], bit]
             stale = G[cells.word[users], bit]
             current[users] = solution.bit_current[row, bit] + through * (own[users] / stale - 1.0)
-            variance[users] = self._variance(solution, squares)[row, bit]
+            variance[users] = self._variance(G, solution, squares, driven)[row, bit]
         return current, variance
 
-    def _variance(self, solution: Solution, squares: Array) -> Array:
+    def _variance(
+        self,
+        conductances: Array,
+        solution: Solution,
+        squares: Array,
+        driven: tuple[Mask, Mask] | None = None,
+    ) -> Array:
         """Return the variance of the solution's bit-line currents by read noise, A².
 
         Parameters
         ----------
+        conductances
+            S, shape of the array.
         solution
-            Of the circuit solved last.
+            Of the circuit with these.
         squares
             Variance of each cell's conductance, S².
+        driven
+            Which terminals are, all by default.
         """
         batch = len(solution.voltage)
         if not squares.any():
             return np.zeros((batch, self.shape[1]))
         at_cells = squares * self.device.law.effective(solution.voltage) ** 2
-        weights = self.circuit.shares().reshape(self.shape[1], -1) ** 2
+        weights = self.circuit.shares(conductances, driven).reshape(self.shape[1], -1) ** 2
         variance: Array = at_cells.reshape(batch, -1) @ weights.T
         return variance
 
     def _solutions(
         self, scheme: Scheme, cells: Cells, voltages: Array, now: Second
-    ) -> Iterator[tuple[Indices, Solution]]:
-        """Yield solutions for all cells, in parts, with the ascending positions of each part."""
+    ) -> Iterator[tuple[Indices, Solution, tuple[Mask, Mask]]]:
+        """Yield solutions for all cells, in parts.
+
+        With each the ascending positions of its cells, and which terminals are driven.
+        """
         G, law = self.device.conductance(now), self.device.law
         chunk = max(1, CHUNK_VALUES // (self.shape[0] * self.shape[1]))
         flat = cells.word * self.shape[1] + cells.bit
@@ -197,7 +212,7 @@ class Addressing:
                 )
                 driven[0][cells.word[part]] = True
                 driven[1][cells.bit[part]] = True
-                yield part, self.circuit.solve(G, law, word, bit, driven)
+                yield part, self.circuit.solve(G, law, word, bit, driven), driven
 
 
 def rounds(cells: Cells, shape: tuple[int, int]) -> Iterator[Indices]:

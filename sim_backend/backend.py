@@ -291,10 +291,10 @@ class SimulatedBackend:
 
         A backend of equal settings that restores it goes on with bit for bit the same numbers.
         """
-        device, circuit = self._device.snapshot(), self._addressing.circuit.snapshot()
+        # A matrix that was brought up to date differs from a new one in its last digits.
+        self._addressing.circuit.forget()
         return {
-            **{f"device.{name}": values for name, values in device.items()},
-            **{f"circuit.{name}": values for name, values in circuit.items()},
+            **{f"device.{name}": values for name, values in self._device.snapshot().items()},
             "readout.gain": self._readout.gain.copy(),
             "readout.offset": self._readout.offset.copy(),
             "now": np.array(self._now),
@@ -304,7 +304,7 @@ class SimulatedBackend:
     def restore(self, state: State) -> None:
         """Take over a snapshot of a backend of equal settings; simulation only."""
         self._device.restore(_part(state, "device."))
-        self._addressing.circuit.restore(_part(state, "circuit."))
+        self._addressing.circuit.forget()
         gain, offset = np.array(state["readout.gain"]), np.array(state["readout.offset"])
         self._readout = replace(self._readout, gain=gain, offset=offset)
         self._now = float(state["now"])

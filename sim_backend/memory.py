@@ -25,7 +25,7 @@ from sim_backend.lock import locked
 from sim_backend.settings import SimulationSettings
 
 FORMAT = "crossbar-hil simulated array"
-VERSION = 1
+VERSION = 2
 HEADER = "header"
 MISSING = "no such setting"
 

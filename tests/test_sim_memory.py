@@ -237,7 +237,7 @@ def test_a_truncated_or_altered_file_is_refused_and_left_alone(file: Path, kept:
 
 
 DAMAGED: dict[str, tuple[Callable[[dict[str, NDArray[Any]]], None], str]] = {
-    "newer": (header(version=2), "version 2 of the format; this program knows version 1"),
+    "newer": (header(version=3), "version 3 of the format; this program knows version 2"),
     "other program": (header(format="another"), "is not the memory"),
     "no settings": (header(settings=None), "settings are missing"),
     "missing array": (lambda arrays: arrays.__delitem__("device.base"), "'device.base' is missing"),

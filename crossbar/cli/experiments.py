@@ -183,6 +183,8 @@ def _recorded(
         settings, found = resumed(name, settings, resume, store, description=description, seed=seed)
         earlier, seed = found.results, found.run.seed
         kept = {**asdict(settings), RESUMES: found.run.id}
+    if description is not None and experiment.adapted is not None:
+        description = experiment.adapted(settings, description)
     given: dict[str, Any] = {"experiment": name, "settings": kept, "seed": seed}
     opened: Any = (
         software_session(store, **given)

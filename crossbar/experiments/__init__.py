@@ -47,6 +47,8 @@ from crossbar.store import Arrays, RunRecord
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from crossbar.bench import Description
+
 Results = Mapping[str, Arrays]
 Summary = dict[str, Any]
 
@@ -78,6 +80,9 @@ class Experiment:
     write_csv
         ``write_csv(run, results, folder)``: writes files for other programs and returns their
         paths; None if an experiment has none but those of ``xbar runs export``.
+    adapted
+        ``adapted(settings, description)``: the bench as the settings want it; None if they say
+        nothing about it.
     bench
         Whether it needs one; where it does not, nothing but software makes its numbers.
     resumable
@@ -93,6 +98,7 @@ class Experiment:
     draw: Callable[[RunRecord, Results, Summary, Path], None]
     piece: str = "measurement"
     write_csv: Callable[[RunRecord, Results, Path], list[Path]] | None = None
+    adapted: "Callable[[Any, Description], Description] | None" = None
     bench: bool = True
     resumable: bool = False
 
@@ -108,6 +114,7 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
             tables=moons_view.tables,
             draw=moons_view.draw,
             piece="draw",
+            adapted=moons.adapted,
             resumable=True,
         ),
         "energy": Experiment(

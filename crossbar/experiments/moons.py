@@ -14,8 +14,9 @@ from numpy.typing import ArrayLike
 from threadpoolctl import threadpool_limits
 
 from crossbar.backend import Array, DataError
-from crossbar.bench import Bench
+from crossbar.bench import Bench, Description, with_lines
 from crossbar.data import Points, Standardisation, moons, read_csv, split, standardise
+from crossbar.experiments import moons_wires
 from crossbar.experiments.moons_settings import MoonsSettings
 from crossbar.experiments.moons_training import Work, bench_errors, trained
 from crossbar.mapping import MAPPINGS
@@ -41,6 +42,13 @@ class Task:
     train: Points
     test: Points
     scaling: Standardisation
+
+
+def adapted(settings: MoonsSettings, description: Description) -> Description:
+    """Return the bench with the line resistance asked for, if any is."""
+    if settings.line_resistance is None:
+        return description
+    return with_lines(description, settings.line_resistance)
 
 
 def run(
@@ -121,7 +129,13 @@ def _run(
                 network, crossbar, task.train.inputs, calibrate=False, progress=cells
             )
             last = grid if draw == settings.draws - 1 else None
-            record.result(f"draw/{name}/{draw}", _infer(hardware, task, last))
+            found = _infer(hardware, task, last)
+            if settings.line_resistance is not None:
+                wires = moons_wires.measure(
+                    crossbar, hardware, task.test.inputs, settings.line_resistance
+                )
+                found = {**found, **{f"wires_{key}": values for key, values in wires.items()}}
+            record.result(f"draw/{name}/{draw}", found)
     progress("programming draws", total, total)
 
 

@@ -80,7 +80,18 @@ class MoonsSettings:
         },
     )
 
+    line_resistance: float | None = field(
+        default=None,
+        metadata={
+            "help": "Of each line segment, ohm, instead of the bench's; shows what wires cost."
+        },
+    )
+
     def __post_init__(self) -> None:
+        if self.line_resistance is not None and not 0 < self.line_resistance < np.inf:
+            raise DataError(
+                f"line_resistance = {self.line_resistance} ohm is not a finite number above 0"
+            )
         for name, least in (
             *(("hidden", 1), ("repeats", 1), ("train_points", 40), ("epochs", 1)),
             *(("device_programs", 1), ("evaluations", SEARCH.initial)),

@@ -9,7 +9,7 @@ from scipy.stats import kurtosis
 from scipy.stats import t as student
 
 from crossbar.backend import Array
-from crossbar.experiments import search_summary
+from crossbar.experiments import moons_wires, search_summary
 from crossbar.programming.report import Status
 from crossbar.store import Arrays
 
@@ -48,10 +48,13 @@ def summarise(results: Mapping[str, Arrays]) -> dict[str, object]:
         _row(name, results[f"network/{name}"], draws(results, name)) for name in trainings(results)
     ]
     _compare(rows)
+    every = {name: draws(results, name) for name in trainings(results)}
+    wires = moons_wires.summarise(every, results["points"]["test_labels"]) if every else None
     searches = search_summary.summarise(results) if search_summary.searched(results) else {}
     return {
         "rows": rows,
         **searches,
+        **({} if wires is None else {"wires": wires}),
         "conventions": {
             "drop_points": "100 * (software - hardware accuracy), same test points",
             "dot_product_error": "hardware minus digital product of the same inputs, in units of "

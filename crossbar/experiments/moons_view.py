@@ -10,6 +10,7 @@ from rich.text import Text
 
 from crossbar.experiments import search_view
 from crossbar.experiments.bench_note import bench_note
+from crossbar.experiments.moons_wires import MULTIPLES
 from crossbar.store import Arrays, RunRecord
 
 PERCENT, MICRO = 100.0, 1e6
@@ -99,9 +100,34 @@ def tables(run: RunRecord, summary: dict[str, Any]) -> list[RenderableType]:
         "and corrected digitally"
     )
     accuracy.caption_justify = "left"
+    if "wires" in summary:
+        shown.append(_wires(summary["wires"]))
     if summary.get("searches"):
         shown += search_view.tables(summary, _judged(run))
     return [*shown, Text(provenance_note(run, summary))]
+
+
+def _wires(wires: Mapping[str, Any]) -> Table:
+    """Return what wires cost, as a table."""
+    ohm = wires["segment_ohm"]
+    table = Table(title=f"what wires of {ohm:g} ohm per segment cost", title_justify="left")
+    table.add_column("training")
+    for name in ("without", f"{ohm:g} ohm", "lost", *(f"x {m:g}" for m in MULTIPLES[3:])):
+        table.add_column(name, justify="right")
+    for row in wires["rows"]:
+        values = [f"{PERCENT * value:.1f}" for value in row["accuracy"]]
+        sd = row["lost_points_sd"]
+        lost = f"{row['lost_points']:.2f}" + ("" if sd is None else f" ± {sd:.2f}")
+        table.add_row(row["training"], *values[:2], lost, *values[3:])
+    mean = max(row["lost_voltage_mean"] for row in wires["rows"])
+    most = max(row["lost_voltage_largest"] for row in wires["rows"])
+    table.caption = (
+        "accuracy in %, computed from the conductances read after each draw, without noise; x: "
+        f"with so many times the resistance. Cells lose {PERCENT * mean:.2g} % of their word "
+        f"line's voltage on the mean, {PERCENT * most:.2g} % at most"
+    )
+    table.caption_justify = "left"
+    return table
 
 
 def _error_cells(layers: Mapping[str, Mapping[str, float]]) -> tuple[str, str]:
@@ -135,12 +161,18 @@ def draw(
 
     note = provenance_note(run, summary)
     save(moons_figure(results, summary, heading(run), note), path)
+    if "wires" in summary:
+        from crossbar.figures.wires import wires_figure
+
+        ohm = summary["wires"]["segment_ohm"]
+        title = f"{heading(run)}: wires of {ohm:g} ohm per segment"
+        save(wires_figure(results, summary["wires"], title, note), beside(path, "wires"))
     if summary.get("searches"):
         from crossbar.figures.search import search_figure
 
         made = f"seed {run.seed}, judged under {_judged(run)}, validation points of their own"
         figure = search_figure(results, f"{heading(run)}: search over the noise", made)
-        save(figure, search_path(path))
+        save(figure, beside(path, "search"))
 
 
 def _judged(run: RunRecord) -> str:
@@ -149,6 +181,6 @@ def _judged(run: RunRecord) -> str:
     return "the array's own errors" if drift is None else f"drift {float(str(drift)):g}"
 
 
-def search_path(figure: Path) -> Path:
-    """Return where the figure of the search goes: beside the one of the run."""
-    return figure.with_name(f"{figure.stem}-search{figure.suffix}")
+def beside(figure: Path, what: str) -> Path:
+    """Return where a second figure goes: beside the one of the run."""
+    return figure.with_name(f"{figure.stem}-{what}{figure.suffix}")

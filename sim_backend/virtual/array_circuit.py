@@ -1,6 +1,5 @@
 """The array as its terminals see it: currents and cell voltages for any lines driven or open."""
 
-from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -10,9 +9,6 @@ from crossbar.backend import Array, Indices, Mask, Ohm
 from sim_backend.array import Circuit, Solution
 from sim_backend.devices.device import Device
 from sim_backend.virtual.faults import Damage, Faults
-
-FACTORS = 128
-"""Circuits kept, one per set of driven terminals: a scan with floating lines needs one per cell."""
 
 PRODUCT = 250_000
 """Multiplications per matrix product: beyond, OpenBLAS takes several threads, which on a busy
@@ -57,11 +53,9 @@ class ArrayCircuit:
         self, device: Device, shape: tuple[int, int], segment: Ohm, lead: Ohm, faults: Faults
     ) -> None:
         self._device, self._shape = device, shape
-        self._segment, self._lead = segment, lead
         self._damage = Damage.of(faults, shape)
         self._unbroken = bool(self._damage.word.all() and self._damage.bit.all())
-        self._whole = self._new()
-        self._circuits: OrderedDict[bytes, Circuit] = OrderedDict()
+        self._circuit = Circuit(shape, segment, lead, lead)
 
     def all_driven(self, word: Array, bit: Array) -> bool:
         """Return True if no line is open or broken at any input."""
@@ -79,12 +73,14 @@ class ArrayCircuit:
         """
         flow = Flow(np.zeros(bit.shape), np.zeros(bit.shape), np.zeros((len(bit), *self._shape)))
         squares = self._damage.noise(self._device.noise(healthy)).ravel() ** 2
-        for rows, circuit, solution in self._solved(healthy, word, bit):
+        G = self._damage.conductances(healthy)
+        for rows, driven_here, solution in self._solved(G, word, bit):
             flow.current[rows] = solution.bit_current
             flow.voltage[rows] = solution.voltage
             if squares.any():
                 f = self._device.law.effective(solution.voltage)
-                weights = circuit.shares().reshape(self._shape[1], -1) ** 2
+                shares = self._circuit.shares(G, driven_here)
+                weights = shares.reshape(self._shape[1], -1) ** 2
                 flow.sigma[rows] = np.sqrt((squares * f.reshape(len(f), -1) ** 2) @ weights.T)
         driven = ~np.isnan(bit) & self._damage.bit
         between = self._damage.between
@@ -95,16 +91,16 @@ class ArrayCircuit:
         return flow
 
     def _solved(
-        self, healthy: Array, word: Array, bit: Array
-    ) -> Iterator[tuple[Indices | slice, Circuit, Solution]]:
-        """Yield solutions for all inputs, grouped by which terminals are driven, with their rows.
+        self, G: Array, word: Array, bit: Array
+    ) -> Iterator[tuple[Indices | slice, tuple[Mask, Mask] | None, Solution]]:
+        """Yield rows, which terminals are driven there, None for all, and the solution.
 
         Inputs that drive less than two lines carry no current and are left out.
         """
-        G, law = self._damage.conductances(healthy), self._device.law
+        circuit, law = self._circuit, self._device.law
         if self.all_driven(word, bit):
             for rows in self._portions(len(bit)):
-                yield rows, self._whole, self._whole.solve(G, law, word[rows], bit[rows])
+                yield rows, None, circuit.solve(G, law, word[rows], bit[rows])
             return
         driven = np.hstack([~np.isnan(word) & self._damage.word, ~np.isnan(bit) & self._damage.bit])
         masks, member = np.unique(driven, axis=0, return_inverse=True)
@@ -113,26 +109,12 @@ class ArrayCircuit:
                 continue
             lines = mask[: self._shape[0]], mask[self._shape[0] :]
             members = np.flatnonzero(member.ravel() == k)
-            circuit = self._circuit_of(mask)
             for portion in self._portions(len(members)):
                 some = members[portion]
                 known = np.where(lines[0], word[some], 0.0), np.where(lines[1], bit[some], 0.0)
-                yield some, circuit, circuit.solve(G, law, *known, lines)
+                yield some, lines, circuit.solve(G, law, *known, lines)
 
     def _portions(self, count: int) -> Iterator[slice]:
-        size = max(8, PRODUCT // (self._shape[0] * self._shape[1]) ** 2)
+        size = max(8, PRODUCT // (sum(self._shape) * self._shape[0] * self._shape[1]))
         for begin in range(0, count, size):
             yield slice(begin, min(begin + size, count))
-
-    def _circuit_of(self, mask: Mask) -> Circuit:
-        key = mask.tobytes()
-        circuit = self._circuits.pop(key, None)
-        if circuit is None:
-            circuit = self._new()
-            while len(self._circuits) >= FACTORS:
-                self._circuits.popitem(last=False)
-        self._circuits[key] = circuit
-        return circuit
-
-    def _new(self) -> Circuit:
-        return Circuit(self._shape, self._segment, self._lead, prepared=True)
