@@ -85,12 +85,18 @@ class Asked:
     @classmethod
     def of(cls, wires: Wires, word: Array, bit: Array, driven: tuple[Mask, Mask] | None) -> "Asked":
         """Return what `Circuit.solve` was asked."""
-        n_word, n_bit = wires.shape
-        masks = (np.ones(n_word, np.bool_), np.ones(n_bit, np.bool_)) if driven is None else driven
-        at_word, at_bit = np.where(masks[0], word, 0.0), np.where(masks[1], bit, 0.0)
+        if driven is None:
+            masks, at_word, at_bit = wires.all_driven, word, bit
+        else:
+            masks = driven
+            at_word, at_bit = np.where(masks[0], word, 0.0), np.where(masks[1], bit, 0.0)
         ideal = at_word[:, :, None] - at_bit[:, None, :]
-        known = wires.known(*masks) or not len(ideal)
-        ends = None if known else wires.ends(np.atleast_2d(masks[0]), np.atleast_2d(masks[1]))
+        if not len(ideal) or wires.known(*masks):
+            ends = None
+        elif driven is None:
+            ends = wires.all_ends
+        else:
+            ends = wires.ends(np.atleast_2d(masks[0]), np.atleast_2d(masks[1]))
         return cls(masks, (at_word, at_bit), ideal, ends)
 
 
@@ -166,7 +172,8 @@ class Circuit:
             voltage = asked.ideal
             method, steps, residual = IDEAL, np.zeros(count, np.intp), np.zeros(count)
         else:
-            check_fixed(conductances, *asked.driven)
+            if driven is not None:
+                check_fixed(conductances, *asked.driven)
             if law.linear:
                 voltage, method, steps, residual = self._linear(conductances, asked, asked.ends)
             else:
@@ -174,6 +181,33 @@ class Circuit:
                 voltage, steps, residual = found.voltage, found.steps, found.residual
                 method = NEWTON.format(self.wires.method)
         return Solution(voltage, conductances * law.effective(voltage), method, steps, residual)
+
+    def solve_each(self, conductances: Array, word: Array, bit: Array) -> Solution:
+        """Return what flows in many arrays of this geometry, each at an input of its own.
+
+        For ohmic cells, all lines driven: chips of a Monte Carlo, or states of one array.
+
+        Parameters
+        ----------
+        conductances
+            S, shape ``(batch, n_word, n_bit)``.
+        word, bit
+            Terminal voltages, V, shapes ``(batch, n_word)`` and ``(batch, n_bit)``.
+
+        Raises
+        ------
+        DataError
+            If an array was not solved.
+        """
+        asked = Asked.of(self.wires, word, bit, None)
+        if asked.ends is None:
+            count = len(asked.ideal)
+            none = np.zeros(count, np.intp), np.zeros(count)
+            return Solution(asked.ideal, conductances * asked.ideal, IDEAL, *none)
+        found = self.wires.solve(conductances, *asked.ends, conductances * asked.ideal)
+        voltage = asked.ideal + found.across
+        told = self.wires.method, found.steps, found.residual
+        return Solution(voltage, conductances * voltage, *told)
 
     def transfer(self, conductances: Array) -> Transfer:
         """Return the matrix that the array is when its cells are ohmic and all lines driven.
@@ -237,9 +271,9 @@ class Circuit:
     ) -> tuple[Array, str, Indices, Array]:
         """Return cell voltages, method, steps and residual."""
         wires, count = self.wires, len(asked.ideal)
+        alike = len(ends[0]) == len(ends[1]) == 1
         terminals = np.concatenate(asked.unloaded, axis=1)
-        used = np.flatnonzero(terminals.any(axis=0))
-        alike = all(len(end) == 1 for end in ends)
+        used = np.flatnonzero(terminals.any(axis=0)) if count > 1 else np.empty(0, np.intp)
         if not (alike and 0 < len(used) < count and len(used) * G.size <= LARGEST_RESPONSE):
             found = wires.solve(G[None], *ends, G * asked.ideal)
             return asked.ideal + found.across, wires.method, found.steps, found.residual

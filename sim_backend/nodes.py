@@ -139,7 +139,8 @@ def solve_full(
         u, w = np.broadcast_to(at_word, shape), np.broadcast_to(at_bit, shape)
         across = asked.ideal
     else:
-        check_fixed(conductances, *asked.driven)
+        if driven is not None:
+            check_fixed(conductances, *asked.driven)
         if law.linear:
             found = wires.solve(conductances[None], *asked.ends, conductances * asked.ideal)
             across = asked.ideal + found.across

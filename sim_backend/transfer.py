@@ -42,11 +42,10 @@ class Transfer:
     def of(cls, wires: Wires, conductances: Array) -> "Transfer":
         """Return the matrix of an array, from one solve per line of its shorter side."""
         G = np.array(conductances, dtype=np.float64)
-        masks = tuple(np.ones(n, np.bool_) for n in wires.shape)
-        if wires.known(*masks):
+        if wires.known(*wires.all_driven):
             return cls(wires, G, G)
         n_word, n_bit = wires.shape
-        ends = wires.ends(masks[0][None], masks[1][None])
+        ends = wires.all_ends
         matrix, chunk = np.empty(G.shape), max(1, CHUNK_VALUES // G.size)
         for begin in range(0, min(G.shape), chunk):
             lines = slice(begin, begin + chunk)
@@ -97,7 +96,7 @@ class Transfer:
         many = UPDATED_PART * len(word) > min(self.wires.shape)
         if self.wires.segment == 0 or many or self.updates >= UPDATES:
             return Transfer.of(self.wires, conductances)
-        ends = self.wires.ends(*(np.ones((1, n), np.bool_) for n in self.wires.shape))
+        ends = self.wires.all_ends
         excess = np.zeros((len(word), *self.wires.shape))
         excess[np.arange(len(word)), word, bit] = 1.0
         found = self.wires.solve(self.conductances[None], *ends, excess)

@@ -6,6 +6,7 @@ themselves they are exact where they are small.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy import sparse
@@ -49,7 +50,7 @@ class Departures:
         return self.word - self.bit
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Wires:
     """Resistances of an array's lines.
 
@@ -86,6 +87,16 @@ class Wires:
             if not 0 <= ohms < np.inf:
                 told = "line" if name == "segment" else name
                 raise BenchError(f"{told} resistance {ohms} ohm is not zero or more")
+
+    @cached_property
+    def all_driven(self) -> tuple[Mask, Mask]:
+        """Masks of word-line and of bit-line terminals that are all driven."""
+        return np.ones(self.shape[0], np.bool_), np.ones(self.shape[1], np.bool_)
+
+    @cached_property
+    def all_ends(self) -> tuple[Array, Array]:
+        """What `ends` returns for these, shapes ``(1, lines)``."""
+        return self.ends(self.all_driven[0][None], self.all_driven[1][None])
 
     @property
     def method(self) -> str:

@@ -218,10 +218,10 @@ def test_training_on_tiles_learns_what_they_do(coding: str) -> None:
     assert losses[-1] < 0.2 * losses[0]
     # In evaluation mode the old conductances are there until the layers are programmed again.
     on_tiles.eval()
-    before = float(((on_tiles(x) - y) ** 2).mean())
+    before = float(((on_tiles(x) - y) ** 2).mean().detach())
     for _, layer in layers_of(on_tiles):
         layer.program()
-    assert float(((on_tiles(x) - y) ** 2).mean()) < 0.5 * before
+    assert float(((on_tiles(x) - y) ** 2).mean().detach()) < 0.5 * before
 
 
 def test_a_gradient_is_that_of_the_model_where_tiles_are_exact() -> None:

@@ -24,6 +24,7 @@ from crossbar.studies.levels import at_sigma
 
 if TYPE_CHECKING:
     from crossbar.studies.task import Dataset, Task
+    from crossbar.studies.tiles import TilePlan
     from crossbar.studies.unit import Plan, Unit
 
 Progress = Callable[[str, int, int], None]
@@ -132,6 +133,24 @@ def _plan(settings: StudySettings, about: "Task", data: "Dataset", seed: int) ->
         levels=settings.levels,
         draws=settings.draws,
         seed=seed,
+        tiles=_tiles(settings),
+    )
+
+
+def _tiles(settings: StudySettings) -> "TilePlan | None":
+    from crossbar.studies.tiles import TilePlan
+    from crossbar.tiling.settings import TileSettings
+    from crossbar.wires import Lines
+
+    if settings.tiled is None:
+        return None
+    bits = settings.tile_bits or None
+    return TilePlan(
+        settings=TileSettings(
+            tile=settings.tiled, dac_bits=bits, adc_bits=bits, coding=settings.coding
+        ),
+        read_noise=settings.read_noise,
+        lines=Lines(settings.line_resistance),
     )
 
 
@@ -188,6 +207,7 @@ def _asked(
         "warmup": np.array(plan.settings.warmup),
         "batch": np.array(plan.settings.batch),
         "learning_rate": np.array(plan.settings.learning_rate),
+        "tiles": np.array("" if plan.tiles is None else str(plan.tiles)),
     }
 
 

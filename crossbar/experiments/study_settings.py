@@ -3,13 +3,15 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from crossbar.backend import DataError
 from crossbar.device_errors import DeviceErrors
-from crossbar.experiments.bounds import at_least, names, numbers, one_of
+from crossbar.experiments.bounds import at_least, names, numbers, one_of, option
 from crossbar.memsim.profile import DeviceProfile
 from crossbar.merit.usability import DEFAULT_FORM, FORMS
 from crossbar.resumable import WHERE
 from crossbar.studies import TASKS
 from crossbar.studies.levels import at_sigma, at_usability, base
+from crossbar.tiling.settings import CODINGS
 from crossbar.training_settings import NoiseSettings
 
 FOLDER = "CROSSBAR_DATA"
@@ -81,6 +83,20 @@ class StudySettings:
     validation_sigma: float = field(
         default=0.3, metadata=_help("Drift under which a training's best epoch is chosen.")
     )
+    tile: str | None = field(
+        default=None,
+        metadata=_help("Evaluate on crossbar tiles of ROWSxCOLUMNS lines, a chip per draw."),
+    )
+    tile_bits: int = field(
+        default=8, metadata=_help("Tiles: bits of inputs and of currents; 0 is exact.")
+    )
+    read_noise: float = field(
+        default=0.0, metadata=_help("Tiles: sd of a cell's conductance from read to read, of 1.")
+    )
+    line_resistance: float = field(default=0.0, metadata=_help("Tiles: of each line segment, ohm."))
+    coding: str = field(
+        default="amplitude", metadata=_help(f"Tiles: inputs as {', '.join(CODINGS)}.")
+    )
     scheduler: str | None = field(
         default=None,
         metadata={
@@ -96,7 +112,22 @@ class StudySettings:
                 at_least(self, **{name: 1})
         one_of(self, "task", TASKS)
         one_of(self, "form", FORMS)
-        _ = self.levels, self.noise, self.chosen
+        one_of(self, "coding", CODINGS)
+        _ = self.levels, self.noise, self.chosen, self.tiled
+
+    @property
+    def tiled(self) -> tuple[int, int] | None:
+        """Word lines and bit lines of a tile; None where nothing is on tiles."""
+        if self.tile is None:
+            for name in ("tile_bits", "read_noise", "line_resistance", "coding"):
+                if getattr(self, name) != type(self).__dataclass_fields__[name].default:
+                    raise DataError(f"{option(name)} says what tiles are: name a --tile")
+            return None
+        sides = self.tile.lower().split("x")
+        if len(sides) != 2 or not all(side.isdecimal() for side in sides):
+            raise DataError(f"tile {self.tile!r} is not ROWSxCOLUMNS, such as 128x128")
+        at_least(self, tile_bits=0, read_noise=0, line_resistance=0)
+        return int(sides[0]), int(sides[1])
 
     @property
     def chosen(self) -> tuple[tuple[str, ...], tuple[str, ...]]:

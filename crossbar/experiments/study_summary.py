@@ -67,10 +67,24 @@ def summarise(results: Results) -> dict[str, Any]:
         "conventions": {
             "median, low, high": "over the draws of all seeds together; low to high: middle 95 %",
             "clean": "of the trained weights as they are, mean and sd over seeds",
-            "level": "each parameter times exp(N(0, sigma^2)), after it is mapped to the levels "
-            "of a device with this rho",
+            "level": _meaning(str(study.get("tiles", ""))),
         },
+        "tiles": str(study.get("tiles", "")) or None,
     }
+
+
+def _meaning(tiles: str) -> str:
+    """Return what a level does to a network."""
+    if tiles:
+        return (
+            "each conductance of a pair times exp(N(0, sigma^2)), after it is mapped to the "
+            f"levels of a device with this rho; {tiles}; biases digital; each draw a chip, "
+            "calibrated with training examples"
+        )
+    return (
+        "each parameter times exp(N(0, sigma^2)), after it is mapped to the levels of a device "
+        "with this rho"
+    )
 
 
 def grouped(results: Results) -> dict[tuple[str, str], list[Arrays]]:

@@ -44,7 +44,12 @@ def training_note(run: RunRecord, summary: Mapping[str, Any]) -> str:
         f"{_counted(s['noise_draws'], 'noise draw')} a step; kept is the epoch that is best under "
         f"sigma {s['validation_sigma']:g} on validation data. Levels: "
         + (levels[0] if len(levels) == 1 else _by_usability(run, summary))
-        + "; every parameter, biases too, times exp(N(0, sigma^2))."
+        + (
+            "; every parameter, biases too, times exp(N(0, sigma^2))."
+            if summary["tiles"] is None
+            else f"; on {summary['tiles']}: every conductance of a pair times exp(N(0, sigma^2)), "
+            "each draw a chip that was calibrated with training examples, biases digital."
+        )
     )
 
 

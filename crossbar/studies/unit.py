@@ -23,6 +23,7 @@ from crossbar.memsim.many import scores_of_draws
 from crossbar.memsim.profile import DeviceProfile
 from crossbar.studies import named
 from crossbar.studies.task import Dataset, Task
+from crossbar.studies.tiles import TilePlan, scores_on_tiles
 
 Progress: TypeAlias = Callable[[str, int, int], None]
 
@@ -70,6 +71,9 @@ class Plan:
         Of each level; the same at every level but for their size.
     seed
         Of the study.
+    tiles
+        Crossbars that the trained networks are evaluated on, each draw another chip; None for
+        parameters that are perturbed by themselves.
     """
 
     task: str
@@ -78,6 +82,7 @@ class Plan:
     levels: tuple[DeviceProfile, ...]
     draws: int
     seed: int
+    tiles: TilePlan | None = None
 
 
 def seed_of(*words: object) -> int:
@@ -153,6 +158,9 @@ def _evaluated(
     values = np.empty((len(about.measures), len(plan.levels), plan.draws))
     for k, level in enumerate(plan.levels):
         progress("levels of this unit", k, len(plan.levels))
+        if plan.tiles is not None:
+            values[:, k] = _on_tiles(model, about, plan, plan.tiles, data, level, seed, progress)
+            continue
         # Without a spread all draws are one.
         draws = plan.draws if level.sigma_ub else 1
         values[:, k] = _measured(model, about, data, level, draws, seed)
@@ -174,6 +182,27 @@ def _measured(
         # Not on a faster device, were there one: it would give other last digits.
         every = scores_of_draws(model, inputs, draws, sets, device=inputs.device)
         found = [[float(m.of(scores, labels)) for m in about.measures] for scores in every]
+    return np.array(found).T
+
+
+def _on_tiles(
+    model: Module,
+    about: Task,
+    plan: Plan,
+    tiles: TilePlan,
+    data: Dataset,
+    level: DeviceProfile,
+    seed: int,
+    progress: Progress,
+) -> Array:
+    """Return the measures of the test examples on every chip, shape ``(measures, draws)``."""
+    found = []
+    for draw in range(plan.draws):
+        progress("chips of this level", draw, plan.draws)
+        chip = seed_of("chip", seed, draw)
+        scores = scores_on_tiles(model, tiles, level, data.test.inputs, data.train.inputs, chip)
+        found.append([float(m.of(scores, data.test.labels)) for m in about.measures])
+    progress("chips of this level", plan.draws, plan.draws)
     return np.array(found).T
 
 

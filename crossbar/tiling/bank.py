@@ -6,6 +6,7 @@ product: a sum of independent normal currents is normal, with the sum of their v
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -64,7 +65,7 @@ class Bank(nn.Module):
         self.device, self.settings, self.chance = device, settings, chance
         n_in, n_out = weights.shape
         self.tiles = cut((n_in, n_out), settings.room)
-        self.input_range = 1.0
+        self.input_range, self.ranged = 1.0, False
         self.clipped = Clipped()
         rows, like = len(self.tiles), weights.detach()
         for name in ("gain", "shift", "wires", "matrix"):
@@ -74,6 +75,14 @@ class Bank(nn.Module):
         correction = torch.stack([like.new_ones(rows, n_out), like.new_zeros(rows, n_out)])
         self.register_buffer("correction", correction)
         self.program(weights)
+
+    def get_extra_state(self) -> dict[str, Any]:
+        """Return what a state has beside its tensors."""
+        return {"input_range": self.input_range, "ranged": self.ranged}
+
+    def set_extra_state(self, state: dict[str, Any]) -> None:
+        """Take over what a state has beside its tensors."""
+        self.input_range, self.ranged = float(state["input_range"]), bool(state["ranged"])
 
     @property
     def count(self) -> int:
@@ -144,12 +153,14 @@ class Bank(nn.Module):
             self.correction[0].fill_(1.0)
             self.correction[1].fill_(0.0)
             self.adc.fill_(torch.inf)
+            self.ranged = False
             for k, row in enumerate(self.tiles):
                 currents, sigma = self._range_currents(x, k)
                 for tile in row:
                     lines = slice(2 * tile.outputs.start, 2 * tile.outputs.stop)
                     reach = best_range(currents[:, lines], self.settings.adc_bits)
                     self.adc[k, lines] = reach + HEADROOM * float(sigma[:, lines].max())
+            self.ranged = True
             if len(x) < MIN_INPUTS:
                 return
             for k, part in enumerate(self._partial(x, weights)):
@@ -199,11 +210,14 @@ class Bank(nn.Module):
     def _converted(self, effective: Tensor, matrix: Tensor, k: int) -> Tensor:
         current = effective @ matrix
         if self.device.read_noise:
-            sigma = self.device.read_noise * torch.sqrt(effective**2 @ matrix.detach() ** 2)
-            current = current + sigma.detach() * self.chance.normal(current)
+            # The noise has no gradient: how it grows with weights is no reason to shrink them.
+            with torch.no_grad():
+                sigma = (effective.square() @ matrix.square()).sqrt_()
+                noise = sigma.mul_(self.chance.normal(current)).mul_(self.device.read_noise)
+            current = current + noise
         self.clipped.currents += current.numel()
         self.clipped.currents_beyond += beyond(current, self.adc[k], self.settings.adc_bits)
-        if torch.isinf(self.adc[k]).any():
+        if not self.ranged:
             return current
         return quantised(current, self.adc[k], self.settings.adc_bits)
 
