@@ -41,6 +41,8 @@ from crossbar.experiments import (
     study_settings,
     study_summary,
     study_view,
+    tiles,
+    tiles_view,
 )
 from crossbar.store import Arrays, RunRecord
 
@@ -160,6 +162,17 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
             tables=remedies_view.tables,
             draw=remedies_view.draw,
             piece="draw",
+            resumable=True,
+        ),
+        "tiles": Experiment(
+            help="Run a network larger than the array on it, tile by tile; say the cost first.",
+            settings=tiles.TilesSettings,
+            run=tiles.run,
+            summarise=tiles_view.summarise,
+            measured=tiles_view.measured,
+            tables=tiles_view.tables,
+            draw=tiles_view.draw,
+            piece="cost",
             resumable=True,
         ),
         "iv": Experiment(
