@@ -50,6 +50,7 @@ bench: setup
 	$(BIN)/python benchmarks/programming.py
 	$(BIN)/python benchmarks/one_shot.py
 	$(BIN)/python benchmarks/throughput.py
+	$(BIN)/python benchmarks/arrays.py
 	$(BIN)/python benchmarks/energy.py
 	$(BIN)/python benchmarks/drift_draws.py
 	$(BIN)/python benchmarks/certificates.py

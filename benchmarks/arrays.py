@@ -4,11 +4,13 @@ Peers are not dependencies. Those that can be imported are measured, the others 
 reason. Where a peer takes long it is called once, and has no spread.
 """
 
+import re
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -347,10 +349,54 @@ def growth(*, quick: bool) -> Iterator[Row]:
         yield Row(f"memory: {told}, the larger", memory[1], None, "GB")
 
 
+def draw(rows: list[Row], path: Path) -> None:
+    """Draw what one input and what 100 inputs take against the lines, and what wires do to it."""
+    from matplotlib.figure import Figure
+
+    from crossbar.figures.style import save, styled
+
+    shades = {"ours": "#0072b2", "badcrossbar": "#d55e00", "CrossSim": "#009e73"}
+
+    def plot(axes: Any, pattern: str) -> None:
+        found: dict[str, list[tuple[float, float]]] = {}
+        for row in rows:
+            matched = re.fullmatch(pattern, row.name)
+            if matched and row.unit == "ms":
+                found.setdefault(matched["who"], []).append((float(matched["x"]), row.value))
+        for who, points in found.items():
+            shade = shades[who.split(",")[0].split(" ")[0]]
+            axes.loglog(*zip(*sorted(points), strict=True), "o-", color=shade, label=who)
+        axes.set_ylabel("ms")
+        axes.grid(alpha=0.3)
+        axes.legend(fontsize=8)
+
+    with styled():
+        figure = Figure(figsize=(13.2, 4.2), layout="constrained")
+        first, second, third = figure.subplots(1, 3)
+        plot(first, r"(?P<x>\d+)x\d+, 100 inputs: (?P<who>.*)")
+        first.set_title("100 inputs on a programmed array")
+        plot(second, r"(?P<x>\d+)x\d+, (new state|one input): (?P<who>.*)")
+        second.set_title("One input on a new state")
+        plot(third, r"64x64, (?P<x>\d+) ohm, one input: (?P<who>.*)")
+        third.set_title("One input on 64x64, by wire")
+        for axes in (first, second):
+            axes.set_xlabel("lines N of an N x N array, 1 ohm per segment")
+        third.set_xlabel("resistance of a line segment (ohm)")
+        figure.suptitle(
+            "An array with line resistance, solved exactly",
+            x=0.01,
+            ha="left",
+            fontsize=12,
+            fontweight="bold",
+        )
+        save(figure, path)
+
+
 def main() -> None:
     """Measure and print."""
     parser = arguments(__doc__ or "")
     parser.add_argument("--quick", action="store_true", help="smaller arrays where it takes long")
+    parser.add_argument("--figure", type=Path, help="also draw times against lines (.png)")
     parser.add_argument("--alone", nargs=2, help="for itself: seconds and memory of one task")
     given = parser.parse_args()
     if given.alone:
@@ -378,6 +424,8 @@ def main() -> None:
         for peer in peers:
             told = f"{peer.name}: {peer.reason}" if isinstance(peer, Missing) else peer[1]
             sys.stdout.write(f"{told}\n")
+    if given.figure is not None:
+        draw(rows, given.figure)
     show(rows, as_json=given.json, title="one array, beside other simulators; one thread")
 
 

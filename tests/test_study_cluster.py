@@ -68,6 +68,17 @@ def test_an_interrupted_cluster_goes_on_as_one_machine(
     assert differences(found, local) == []
 
 
+def test_chips_of_tiles_are_the_same_on_a_cluster(machines: Machines, tmp_path: Path) -> None:
+    tiled = replace(
+        SHORT, task="mnist", network="mlp", objectives="erm", tile="64x64", read_noise=0.02
+    )
+    here, there = tmp_path / "here", tmp_path / "there"
+    here.mkdir()
+    there.mkdir()
+    found = studied(there, replace(tiled, scheduler=machines.address))
+    assert differences(found, studied(here, tiled)) == []
+
+
 def test_a_worker_that_is_killed_at_a_unit_costs_nothing_but_time(
     machines: Machines, local: dict[str, Arrays], tmp_path: Path
 ) -> None:

@@ -5,26 +5,43 @@ into one that a single array on any bench computes tile by tile, after `cost_of`
 takes.
 """
 
-from crossbar.tiling.convert import calibrate, to_crossbars
-from crossbar.tiling.cost import Cost, Rehearsal, cost_of, rehearse
-from crossbar.tiling.cutting import Tile, cut
-from crossbar.tiling.multiplexed import multiplexed
-from crossbar.tiling.report import LayerError, layer_errors
-from crossbar.tiling.settings import CODINGS, TileDevice, TileSettings
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from crossbar.tiling.convert import calibrate, to_crossbars
+    from crossbar.tiling.cost import Cost, Rehearsal, cost_of, rehearse
+    from crossbar.tiling.on_bench import multiplexed
+    from crossbar.tiling.report import LayerError, layer_errors
+    from crossbar.tiling.settings import CODINGS, TileDevice, TileSettings
 
 __all__ = [
     "CODINGS",
     "Cost",
     "LayerError",
     "Rehearsal",
-    "Tile",
     "TileDevice",
     "TileSettings",
     "calibrate",
     "cost_of",
-    "cut",
     "layer_errors",
     "multiplexed",
     "rehearse",
     "to_crossbars",
 ]
+
+_PARTS = {
+    "convert": ("calibrate", "to_crossbars"),
+    "cost": ("Cost", "Rehearsal", "cost_of", "rehearse"),
+    "on_bench": ("multiplexed",),
+    "report": ("LayerError", "layer_errors"),
+    "settings": ("CODINGS", "TileDevice", "TileSettings"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Return a name of this package when it is first used: torch is imported for it only then."""
+    for part, names in _PARTS.items():
+        if name in names:
+            return getattr(import_module(f"crossbar.tiling.{part}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
