@@ -298,3 +298,63 @@ def test_leads_are_resistors_in_series_with_the_lines(r: float, seed: int) -> No
     inner = word - lead * solution.word_current, bit + lead * solution.bit_current
     expected = Circuit((3, 4), r).solve(G, OHMIC, *inner)
     np.testing.assert_allclose(solution.voltage, expected.voltage, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("r", [0.0, 25.0])
+def test_many_arrays_at_once_are_each_what_they_are_alone(r: float) -> None:
+    rng, shape = np.random.default_rng(5), (4, 6)
+    G = rng.uniform(1e-6, 1e-3, (7, *shape))
+    word, bit = rng.uniform(-1, 1, (7, 4)), rng.uniform(-1, 1, (7, 6))
+    circuit = Circuit(shape, r, 2 * r)
+    together = circuit.solve_each(G, word, bit)
+    for k in range(7):
+        alone = circuit.solve(G[k], OHMIC, word[[k]], bit[[k]])
+        np.testing.assert_allclose(together.voltage[k], alone.voltage[0], rtol=1e-12, atol=1e-16)
+        np.testing.assert_allclose(together.bit_current[k], alone.bit_current[0], rtol=1e-11)
+
+
+@pytest.mark.parametrize("b", [0.0, 2.0])
+@pytest.mark.parametrize("r", [0.0, 25.0])
+def test_inputs_may_each_drive_other_lines(r: float, b: float) -> None:
+    rng, shape, law = np.random.default_rng(6), (4, 5), SinhLaw(b)
+    G = rng.uniform(1e-5, 1e-3, shape)
+    word, bit = rng.uniform(0, 1, (6, 4)), rng.uniform(0, 0.2, (6, 5))
+    drawn_masks = [masks(rng, shape) for _ in range(6)]
+    driven = np.array([m[0] for m in drawn_masks]), np.array([m[1] for m in drawn_masks])
+    together = Circuit(shape, r).solve(G, law, word, bit, driven)
+    for k in range(6):
+        alone = Circuit(shape, r).solve(G, law, word[[k]], bit[[k]], drawn_masks[k])
+        np.testing.assert_allclose(together.voltage[k], alone.voltage[0], atol=1e-10)
+
+
+def test_a_solution_says_how_it_was_found_and_how_well() -> None:
+    G, one, many = drawn(7, (8, 8)), np.ones((1, 8)), np.random.default_rng(0).random((20, 8))
+    zero = np.zeros((20, 8))
+    told = {
+        (5.0, 0.0, 1): "line elimination and conjugate gradients",
+        (5.0, 0.0, 20): "superposition of line elimination and conjugate gradients",
+        (5.0, 2.0, 20): "Newton, line elimination and conjugate gradients",
+        (0.0, 0.0, 20): "lines at their terminals' voltages",
+    }
+    for (r, b, count), method in told.items():
+        word = one if count == 1 else many
+        solution = Circuit((8, 8), r).solve(G, SinhLaw(b), word, zero[:count])
+        assert solution.method == method
+        assert solution.residual.max() <= 1e-12
+        assert (solution.steps.max() > 0) == ("superposition" not in method and r > 0)
+    leads = Circuit((8, 8), 0.0, 10.0).solve(G, SinhLaw(2.0), many, zero)
+    assert leads.method == "Newton, one node per line"
+
+
+def test_an_array_that_cannot_be_solved_says_so_and_by_how_much() -> None:
+    # A cell law that conducts ever less with voltage has no unique solution to find.
+    class Falling(SinhLaw):
+        def effective(self, voltage: Array) -> Array:
+            return np.asarray(np.sign(voltage) * np.sin(40 * np.abs(voltage)))
+
+        def slope(self, voltage: Array) -> Array:
+            return np.asarray(np.abs(40 * np.cos(40 * voltage)))
+
+    G = np.full((4, 4), 1e-2)
+    with pytest.raises(DataError, match="did not converge; currents are off by"):
+        Circuit((4, 4), 50.0).solve(G, Falling(1.0), np.ones((1, 4)), np.zeros((1, 4)))
