@@ -29,15 +29,16 @@ check: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# A process per core; the tests of a file stay together, because they share what is slow to make.
 test: check
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --dist loadfile
 
 format: setup
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
 torture: setup
-	CROSSBAR_EVERY_CALL=1 $(BIN)/pytest tests/test_bench_safety.py
+	CROSSBAR_EVERY_CALL=1 CROSSBAR_KILLS=20 $(BIN)/pytest tests/test_bench_safety.py tests/faults
 
 bench: setup
 	$(BIN)/python benchmarks/moons.py
@@ -55,6 +56,7 @@ bench: setup
 	$(BIN)/python benchmarks/drift_draws.py
 	$(BIN)/python benchmarks/certificates.py
 	$(BIN)/python benchmarks/fabrication.py
+	$(BIN)/python benchmarks/faults.py
 	$(BIN)/python benchmarks/robustness.py $(if $(MNIST),--data $(MNIST))
 
 clean:

@@ -17,6 +17,7 @@ from crossbar.bench_file import (
 from crossbar.bench_instruments import opened_instruments
 from crossbar.bench_settings import hardware_settings, simulation_settings, virtual_settings
 from crossbar.crossbar import Crossbar
+from crossbar.exposure import Exposure, opened
 from crossbar.guard import Guarded
 from crossbar.weight_writing import ONE, Copies
 
@@ -191,16 +192,27 @@ def open_bench(bench: Description | str, *, seed: int | None = None) -> Iterator
     """
     description = load(bench) if isinstance(bench, str) else bench
     opener = _open_simulated if description.kind == "sim" else _open_instruments
-    with opener(description, seed) as (backend, used, made):
+    with opener(description, seed) as (backend, used, made), _exposed(made, backend) as exposure:
         yield Bench(
             name=description.name,
             kind=description.kind,
-            backend=Guarded(backend, description.limits),
+            backend=Guarded(backend, description.limits, exposure),
             programming=description.programming,
             seed=used,
             memory=description.memory,
             made=made,
         )
+
+
+@contextmanager
+def _exposed(made: Mapping[str, object], backend: Backend) -> Iterator[Exposure | None]:
+    """Open what the cells of an array that outlives this program have received before."""
+    array = made.get("array")
+    if array is None:
+        yield None
+    else:
+        with opened(str(array), backend.shape) as exposure:
+            yield exposure
 
 
 @contextmanager

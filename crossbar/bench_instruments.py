@@ -3,17 +3,24 @@
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
+
+import numpy as np
 
 from crossbar.backend import Backend, BenchError, Checkup
 from crossbar.bench_file import Description
 from crossbar.bench_settings import hardware_settings, virtual_settings
+from crossbar.exposure import received
+from crossbar.guardian import Guard, guarded
+from crossbar.one_owner import free, held, holder, watched
 
 if TYPE_CHECKING:
     from instruments.backend import HardwareBackend
     from instruments.settings import HardwareSettings
+    from sim_backend.virtual.bench import VirtualBench
+    from sim_backend.virtual.visit import VisitedBench
 
 LOG = logging.getLogger("crossbar.bench")
 
@@ -24,32 +31,154 @@ def opened_instruments(
 ) -> Iterator[tuple["HardwareBackend", int | None, Mapping[str, object]]]:
     """Open the instruments of a bench; those of a virtual one do not exist.
 
-    A real bench has no seed: chance is nature's.
+    A real bench has no seed: chance is nature's. Instruments that outlive this process, as real
+    ones do, have one owner at a time, and a guardian that makes them safe if this process dies.
+
+    Raises
+    ------
+    BenchError
+        If the bench is a simulation, or somebody else uses an instrument of it.
+    InstrumentError
+        If an instrument cannot be opened; all that were are safe again then.
     """
     if description.kind == "sim":
         raise BenchError(f"bench {description.name} is a simulation: it has no instruments")
+    instruments = instruments_of(description)
+    if not instruments:
+        with _opened(description, seed) as (backend, used, made):
+            yield backend, used, made
+        return
+    with ExitStack() as locks:
+        locks.enter_context(held(instruments))
+        with guarded(description, seed, locks.close) as guard:
+            watched(instruments, guard.pid)
+            with _opened(description, seed, guard) as (backend, used, made):
+                yield backend, used, {**made, "guardian": guard.pid}
+
+
+def make_safe(description: Description, seed: int | None) -> None:
+    """Turn off the instruments of a bench that somebody has left as they were.
+
+    Raises
+    ------
+    InstrumentError
+        If one could not be turned off.
+    """
+    with _made(description, seed) as (backend, _):
+        backend.make_safe()
+
+
+def status(description: Description) -> list[dict[str, object]]:
+    """Return who has each instrument of a bench now, as plain values.
+
+    Nothing is opened: an instrument that somebody else's program uses is not known to be used.
+    """
+    found: list[dict[str, object]] = []
+    for name in instruments_of(description):
+        by = None if free(name) else holder(name)
+        used = by is not None or not free(name)
+        found.append({"instrument": name, "in_use": used, "by": None if by is None else asdict(by)})
+    return found
+
+
+def spent(description: Description) -> dict[str, object] | None:
+    """Return what a real array's cells have received, as plain values; None if nothing is known."""
+    if description.rehearsed is not None or description.kind != "hardware":
+        return None
+    shape, limits = hardware_settings(description).array.shape, description.limits
+    found = received(array_of(description), shape)
+    if found is None:
+        return None
+    most, strained = (int(np.argmax(values)) for values in (found.pulses, found.stress))
+    return {
+        "array": found.array,
+        "cells": int(np.count_nonzero(found.pulses + found.stress)),
+        "most_pulses": int(found.pulses.flat[most]),
+        "most_pulses_cell": [int(n) for n in divmod(most, shape[1])],
+        "limit_pulses": limits.pulses,
+        "most_stress": float(found.stress.flat[strained]),
+        "most_stress_cell": [int(n) for n in divmod(strained, shape[1])],
+        "limit_stress": limits.stress,
+    }
+
+
+def prepare(description: Description) -> None:
+    """Import and make all that opening this bench takes, without opening it."""
+    from instruments.backend import HardwareBackend
+
+    rehearsed = description.rehearsed
+    if rehearsed is None:
+        HardwareBackend(hardware_settings(description))
+        return
+    from sim_backend.virtual.visit import VisitedBench
+
+    VisitedBench(virtual_settings(description, None))
+    HardwareBackend(hardware_settings(rehearsed))
+
+
+def array_of(description: Description) -> str:
+    """Return the name of the array of a real bench."""
+    return hardware_settings(description).array.name or f"the array of bench {description.name}"
+
+
+def instruments_of(description: Description) -> list[str]:
+    """Return the names of a bench's instruments, the same in every file that names them.
+
+    Those of a virtual bench in this very process are nobody else's, and have none.
+    """
+    if description.rehearsed is not None:
+        host = virtual_settings(description, None).host
+        return [] if host is None else [f"virtual bench {host}"]
+    settings = hardware_settings(description)
+    names = [f"Analog Discovery {settings.ad2.serial or '(the only one)'}"]
+    if settings.keithley is not None:
+        names.append(f"{settings.keithley.model} at {settings.keithley.resource}")
+    if settings.switch_board is not None:
+        names.append(f"switch board at {settings.switch_board.port}")
+    return names
+
+
+@contextmanager
+def _opened(
+    description: Description, seed: int | None, guard: Guard | None = None
+) -> Iterator[tuple["HardwareBackend", int | None, Mapping[str, object]]]:
+    """Open a bench of instruments, watched over if there is a guard."""
+    with _made(description, seed) as (backend, virtual):
+        if guard is not None:
+            guard.watch(backend)
+        with backend:
+            _warn(description, backend)
+            if virtual is None:
+                yield backend, None, {"array": array_of(description)}
+                return
+            chosen = virtual.settings.simulation.seed
+            made = {"kind": "virtual", "seed": chosen, "virtual": virtual.describe()}
+            if virtual.array is not None:
+                made["array"] = virtual.array
+            yield backend, chosen, made
+
+
+@contextmanager
+def _made(
+    description: Description, seed: int | None
+) -> Iterator[tuple["HardwareBackend", "VirtualBench | VisitedBench | None"]]:
+    """Make a bench of instruments and, if it is virtual, what they are; nothing is opened."""
     from instruments.backend import HardwareBackend
 
     if description.rehearsed is None:
-        with HardwareBackend(hardware_settings(description)) as backend:
-            _warn(description, backend)
-            yield backend, None, {}
+        yield HardwareBackend(hardware_settings(description)), None
         return
     from sim_backend.virtual.bench import VirtualBench
     from sim_backend.virtual.visit import VisitedBench
 
     settings = virtual_settings(description, seed)
     drivers = hardware_settings(description.rehearsed)
-    with ExitStack() as stack:
-        virtual: VirtualBench | VisitedBench = (
-            VirtualBench(settings) if settings.host is None else VisitedBench(settings)
-        )
-        stack.enter_context(virtual)
+    virtual: VirtualBench | VisitedBench = (
+        VirtualBench(settings) if settings.host is None else VisitedBench(settings)
+    )
+    with virtual:
         drivers = _plugged(drivers, virtual.ports)
-        backend = stack.enter_context(HardwareBackend(drivers, timer=virtual.clock))
-        _warn(description, backend)
-        chosen = settings.simulation.seed
-        yield backend, chosen, {"kind": "virtual", "seed": chosen, "virtual": virtual.describe()}
+        yield HardwareBackend(drivers, timer=virtual.clock), virtual
 
 
 def _plugged(drivers: "HardwareSettings", ports: Mapping[str, str]) -> "HardwareSettings":

@@ -20,6 +20,7 @@ from crossbar.backend import (
     Sweep,
     Volt,
 )
+from crossbar.exposure import Exposure
 
 
 def stricter(one: Limits, other: Limits) -> Limits:
@@ -54,6 +55,9 @@ class Guarded:
         The bench, open.
     limits
         The laboratory's limits. Where the bench's own are stricter, those hold.
+    exposure
+        What the cells have received from programs before, and where what they receive now is
+        written before they do; None for an array that is fresh, and nobody's afterwards.
 
     Raises
     ------
@@ -61,12 +65,15 @@ class Guarded:
         If no pulse width is inside both limits.
     """
 
-    def __init__(self, backend: Backend, limits: Limits) -> None:
+    def __init__(self, backend: Backend, limits: Limits, exposure: Exposure | None = None) -> None:
         self._backend = backend
         self._shape = backend.shape
         self._limits = stricter(limits, backend.limits)
+        self._exposure = exposure
         self._pulses = np.zeros(self._shape, dtype=np.int64)
         self._stress = np.zeros(self._shape)
+        if exposure is not None:
+            self._pulses[:], self._stress[:] = exposure.pulses, exposure.stress
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -85,12 +92,12 @@ class Guarded:
 
     @property
     def pulses(self) -> NDArray[np.int64]:
-        """Pulses that each cell was sent, shape of the array; a copy."""
+        """Pulses that each cell was sent, by programs before too, shape of the array; a copy."""
         return self._pulses.copy()
 
     @property
     def stress(self) -> Array:
-        """Sum of V² t that each cell was sent, V² s, shape of the array; a copy."""
+        """Sum of V² t that each cell was sent, V² s, likewise."""
         return self._stress.copy()
 
     def read(self, cells: Cells, voltage: Volt) -> Reading:
@@ -282,6 +289,9 @@ class Guarded:
                 f"{_text(strain[k])} V² s more asked, {_text(self._limits.stress)} V² s allowed "
                 "by the limit 'stress'"
             )
+        if self._exposure is not None:
+            # Before anything is driven; if it cannot be written, nothing is.
+            self._exposure.receive(where, total, sum_strain)
         self._pulses.flat[where] = total
         self._stress.flat[where] = sum_strain
 

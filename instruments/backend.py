@@ -1,6 +1,7 @@
 """The bench on instruments: the same verbs, answered by hardware."""
 
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import asdict
 from types import MappingProxyType, TracebackType
 from typing import ParamSpec, TypeVar
@@ -98,6 +99,7 @@ class HardwareBackend:
         self._closed: str | None = "was never opened"
         self._start = self._timer.now
         self._described: dict[str, object] = {}
+        self._safe = True
 
     def __enter__(self) -> "HardwareBackend":
         self.open()
@@ -126,6 +128,11 @@ class HardwareBackend:
         """Seconds since the bench was made."""
         return self._timer.now - self._start
 
+    @property
+    def left_safe(self) -> bool:
+        """True if nothing was opened, or everything that was is confirmed to be off."""
+        return self._safe
+
     def open(self) -> None:
         """Open the instruments with every line at 0 V; nothing if that is done.
 
@@ -136,6 +143,7 @@ class HardwareBackend:
         """
         if self._closed is None:
             return
+        self._safe = False
         self._discovery.open()
         try:
             self._wiring.open()
@@ -144,6 +152,20 @@ class HardwareBackend:
         except BaseException as error:
             self._abandon(error)
             raise
+
+    def make_safe(self) -> None:
+        """Turn off what a program that died has left on, without opening the bench for work.
+
+        Raises
+        ------
+        InstrumentError
+            If an instrument is missing, in use, or could not be turned off; all others are.
+        """
+        self._safe = False
+        self._discovery.open()  # which finds what is on, and turns it off
+        with ExitStack() as last_first:
+            last_first.callback(self._turn_off)
+            last_first.callback(self._wiring.make_safe)
 
     def read(self, cells: Cells, voltage: Volt) -> Reading:
         """Return one read current per cell.
@@ -314,6 +336,7 @@ class HardwareBackend:
             self._wiring.close()
         finally:
             self._discovery.close()
+        self._safe = True
 
     def _check_open(self) -> None:
         if self._closed is not None:

@@ -23,6 +23,9 @@ class ArrayTable:
         Size of the array.
     line_resistance
         Of each line segment from cell to cell, ohm; recorded, not corrected for.
+    name
+        Of the array that is plugged in: under it the program keeps, from day to day, what each of
+        its cells has received. Empty stands for the array of this bench file.
 
     Raises
     ------
@@ -33,6 +36,7 @@ class ArrayTable:
     word_lines: int
     bit_lines: int
     line_resistance: Ohm = 0.0
+    name: str = ""
 
     def __post_init__(self) -> None:
         if min(self.word_lines, self.bit_lines) < 1:

@@ -40,6 +40,13 @@ class Wiring(Protocol):
         """
         ...
 
+    def make_safe(self) -> None:
+        """Take hold of what a program that died has left on, instead of `open`; `close` follows.
+
+        The AD2 is open. No supply is switched on, and nothing is measured: it has to be quick.
+        """
+        ...
+
     def close(self) -> None:
         """Bring every line to 0 V and disconnect it, before asking anything; the AD2 is open still.
 

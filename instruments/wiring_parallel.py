@@ -95,6 +95,10 @@ class ParallelWiring:
         self._timer.sleep(SUPPLY_RISE)
         self._refer()
 
+    def make_safe(self) -> None:
+        """Bring every line to 0 V: nothing else drives one."""
+        self.close()
+
     def close(self) -> None:
         """Bring every line to 0 V; the DACs keep their own supply, so that it has to be said."""
         # Twice: an interrupted frame may have left a word half sent.

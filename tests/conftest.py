@@ -1,6 +1,7 @@
 """What all tests share: the option that runs the contract suite on somebody's bench."""
 
 import os
+import tempfile
 
 # Before NumPy is imported: a thread per core slows small matrices down.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -8,6 +9,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 from hypothesis import settings
+
+# What cells of real arrays have received is not for tests to write, nor their locks to take.
+for _name in ("CROSSBAR_STATE", "CROSSBAR_LOCKS"):
+    os.environ.setdefault(_name, tempfile.mkdtemp(prefix="crossbar-tests-"))
 
 # The machines that run these tests are shared and slow at times; a deadline would test them.
 settings.register_profile("house", deadline=None, max_examples=40, derandomize=True)

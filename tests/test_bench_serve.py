@@ -36,8 +36,9 @@ import os, signal, sys
 import numpy as np
 from crossbar.bench_instruments import opened_instruments
 from crossbar.bench import load
-with opened_instruments(load(sys.argv[1]), None) as (backend, _, _):
+with opened_instruments(load(sys.argv[1]), None) as (backend, _, made):
     backend._discovery.level(0, 1.25)
+    os.kill(made["guardian"], signal.SIGKILL)  # it would turn the output off
     os.kill(os.getpid(), signal.SIGKILL)
 """
 

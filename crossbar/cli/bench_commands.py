@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 
 from crossbar.backend import Array, Checkup, Finding, Flag
-from crossbar.cli import bench_emulate, bench_serve
+from crossbar.cli import bench_emulate, bench_serve, bench_status
 from crossbar.cli.bench_view import MICRO, draw, print_end, print_matrix
 from crossbar.cli.options import (
     STORE,
@@ -215,3 +215,4 @@ def _made_by(facts: dict[str, Any]) -> str:
 
 app.command("emulate", context_settings=bench_emulate.CONTEXT)(bench_emulate.emulate)
 app.command("serve")(bench_serve.serve)
+app.command("status")(bench_status.status)

@@ -16,6 +16,7 @@ from sim_backend.virtual.k6487 import Virtual6487
 from sim_backend.virtual.libdwf.discovery import VirtualDiscovery
 from sim_backend.virtual.libdwf.imperfections import Imperfections
 from sim_backend.virtual.libdwf.mount import mounted
+from sim_backend.virtual.ltc2668 import MIDDLE
 from sim_backend.virtual.netlists import NETLISTS, ArrayNetlist
 from sim_backend.virtual.servers import PtyServer, TcpServer
 from sim_backend.virtual.switch_board import VirtualSwitchBoard
@@ -207,6 +208,20 @@ class VirtualBench:
             scope_bandwidth=scope.bandwidth,
             seed=seed,
         )
+
+    @property
+    def array(self) -> None:
+        """No name: the array is a fresh one each time."""
+        return None
+
+    def dacs(self) -> Mapping[str, int]:
+        """Return how far the outputs of each converter on the board are from 0 V at most, codes."""
+        parts = {name: getattr(self.netlist, name, None) for name in ("word_dac", "bit_dac")}
+        return {
+            name: max(abs(code - MIDDLE) for code in dac.registers.output)
+            for name, dac in parts.items()
+            if dac is not None
+        }
 
     def describe(self) -> Mapping[str, object]:
         """Return what the virtual instruments and the array behind them are made of."""

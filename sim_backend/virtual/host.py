@@ -18,6 +18,7 @@ import sys
 import tempfile
 import threading
 import traceback
+import uuid
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, ExitStack, suppress
 from pathlib import Path
@@ -71,6 +72,10 @@ class HostedBench(Protocol):
     @property
     def ports(self) -> Mapping[str, str]:
         """Where the other instruments are served, by name."""
+        ...
+
+    def dacs(self) -> Mapping[str, int]:
+        """Return how far the outputs of each converter on the board are from 0 V at most, codes."""
         ...
 
     def describe(self) -> Mapping[str, object]:
@@ -133,6 +138,7 @@ class Host:
         self._listening.listen()
         self._selector.register(self._listening, selectors.EVENT_READ, self._accept)
         self._ended = False
+        self._session = uuid.uuid4().hex
 
     def watch(self, descriptor: int) -> None:
         """End when this pipe is closed at its other end."""
@@ -253,9 +259,11 @@ class Host:
         stimulus = self._bench.discovery.stimulus(now, now)
         return {
             "now": now,
+            "session": self._session,
             "waveforms": [float(wave.value[-1]) for wave in stimulus.waveforms],
             "pins": int(stimulus.pins.value[-1]),
             "supplies": list(stimulus.supplies),
+            "dacs": dict(self._bench.dacs()),
             "ports": dict(self._bench.ports),
         }
 

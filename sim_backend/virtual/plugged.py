@@ -97,6 +97,10 @@ class Plugged:
                 ).device
             return stack.pop_all()
 
+    def dacs(self) -> Mapping[str, int]:
+        """Return nothing: it has no board of its own."""
+        return {}
+
     def describe(self) -> Mapping[str, object]:
         """Return what the bench was made with."""
         return dict(self._made)

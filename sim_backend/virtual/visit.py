@@ -31,6 +31,8 @@ class VisitedBench:
             raise BenchError("the settings name no socket of another process")
         self.settings = settings
         self.ports: Mapping[str, str] = {}
+        self.array: str | None = None
+        """Name of the array in the other process: another process has another one."""
         self.clock = RemoteBench(Path(settings.host))
         self._visit = ExitStack()
 
@@ -38,7 +40,8 @@ class VisitedBench:
         with ExitStack() as visit:
             visit.enter_context(self.clock)
             self._compare(self.clock.describe())
-            self.ports = self.clock.state()["ports"]
+            state = self.clock.state()
+            self.ports, self.array = state["ports"], f"virtual array {state['session']}"
             self._visit = visit.pop_all()
         return self
 
