@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import IO, TYPE_CHECKING, Protocol
@@ -158,17 +158,25 @@ def main() -> None:
         return
     began = time.monotonic()
     logging.disable(logging.CRITICAL)  # nobody reads this process's errors; the report is a file
+    with ExitStack() as locks:
+        try:
+            locks.enter_context(held(instruments, TAKING))
+        except BenchError as problem:
+            # Opening the bench, its next owner has found what was left on, and turned it off.
+            done = f"left to its next owner: {problem}"
+        else:
+            done = _made_safe(lambda: make_safe(description, seed))
+    _report(description.name, done, time.monotonic() - began)
+
+
+def _made_safe(make_safe: Callable[[], None]) -> str:
+    """Make a bench safe, and return in words whether it is."""
     try:
-        with held(instruments, TAKING):
-            make_safe(description, seed)
-        done = "made safe"
-    except BenchError as problem:
-        # Somebody has the bench already, and opening it has found what was left on.
-        done = f"left to its next owner: {problem}"
+        make_safe()
     except (CrossbarError, OSError) as problem:
         # Whatever else is in the message, it is of one line that a person can read.
-        done = f"NOT made safe, take it as live: {str(problem)[:LONGEST]}"
-    _report(description.name, done, time.monotonic() - began)
+        return f"NOT made safe, take it as live: {str(problem)[:LONGEST]}"
+    return "made safe"
 
 
 def _task(pipe: IO[bytes]) -> "tuple[Description, int | None]":
@@ -188,10 +196,10 @@ def _report(name: str, done: str, took: Second) -> None:
         file.write(line)
 
 
-def reports(count: int) -> list[str]:
-    """Return the last lines of what guardians have done."""
+def reports(bench: str, count: int) -> list[str]:
+    """Return the last lines of what guardians have done for a bench of this name."""
     try:
         text = (folder() / REPORTS).read_text(encoding="utf-8")
     except OSError:
         return []
-    return text.splitlines()[-count:]
+    return [line for line in text.splitlines() if f" bench {bench}: " in line][-count:]

@@ -24,6 +24,9 @@ from crossbar.backend import BenchError, Second
 FOLDER = "CROSSBAR_LOCKS"
 """Environment variable: where locks are, instead of a folder of the user's among temporary ones."""
 
+LONGEST = 60
+"""Characters of what a program was called with that are told."""
+
 
 @dataclass(frozen=True, slots=True)
 class Holder:
@@ -54,7 +57,8 @@ class Holder:
     @classmethod
     def here(cls) -> "Holder":
         """Return this process."""
-        program = " ".join([Path(sys.argv[0]).name, *sys.argv[1:3]]) if sys.argv[0] else "python"
+        called = " ".join([Path(sys.argv[0]).name or "python", *sys.argv[1:]])
+        program = called if len(called) <= LONGEST else f"{called[:LONGEST]}..."
         now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
         return cls(os.getpid(), socket.gethostname(), now, program)
 

@@ -21,7 +21,7 @@ def status(bench: BenchOption = "virtual", as_json: JsonOption = False) -> None:
 
     description = load(bench)
     rows = [] if description.kind == "sim" else found(description)
-    lines, used = reports(REPORTS), spent(description)
+    lines, used = reports(description.name, REPORTS), spent(description)
     if as_json:
         plain = {"bench": description.name, "instruments": rows, "array": used, "guardians": lines}
         print_json(plain)

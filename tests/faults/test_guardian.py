@@ -159,6 +159,17 @@ def test_without_a_guardian_it_would_stay_on(tmp_path: Path) -> None:
         assert on(seen)
 
 
+def test_a_guardian_that_could_not_make_a_bench_safe_says_so(tmp_path: Path, locks: Path) -> None:
+    bench = written(tmp_path)
+    with serving(bench) as server, owner(bench) as at_work:
+        server.kill()  # the instruments are gone
+        server.wait(60)
+        at_work.process.kill()
+        ended(at_work.guardian)
+    (line,) = (locks / "guardian.log").read_text().splitlines()
+    assert "NOT made safe, take it as live: no virtual bench at" in line
+
+
 def test_a_guardian_hears_nothing_of_what_a_terminal_sends(tmp_path: Path) -> None:
     bench = written(tmp_path)
     with (
