@@ -18,6 +18,8 @@ import numpy as np
 from rows import Row, arguments, show
 
 from crossbar.bench import load
+from crossbar.exposure import FOLDER as STATE
+from crossbar.exposure import opened
 from crossbar.one_owner import FOLDER
 from sim_backend.virtual.remote import RemoteBench
 
@@ -104,6 +106,25 @@ def times(wiring: str, death: signal.Signals, runs: int, rng: random.Random) -> 
             server.wait()
 
 
+def counting() -> list[Row]:
+    """Return what it costs to write down what cells receive before they do."""
+    rows, writes = [], 500
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ[STATE] = folder
+        with opened("an array", (10, 10)) as exposure:
+            for count in (1, 100):
+                cells, ones = np.arange(count), np.ones(count)
+                took = []
+                for _ in range(writes):
+                    began = time.perf_counter()
+                    exposure.receive(cells, ones.astype(np.int64), ones)
+                    took.append(1e6 * (time.perf_counter() - began))
+                low, middle, high = np.percentile(took, (25, 50, 75))
+                name = f"counting a pulse on {count} cells before it is given"
+                rows.append(Row(name, float(middle), float(high - low) / 2, "us"))
+    return rows
+
+
 def main() -> None:
     """Kill, measure and print."""
     parser = arguments(__doc__ or "")
@@ -124,6 +145,7 @@ def main() -> None:
         Row("longest of all", most, None, "ms", "under 1000", most < 1000),
         Row(f"left on, of {len(every)}", left, None, "", "0", left == 0),
     ]
+    rows += counting()
     show(rows, as_json=given.json, title="a bench whose owner is killed")
 
 
