@@ -75,8 +75,8 @@ def status(description: Description) -> list[dict[str, object]]:
     """
     found: list[dict[str, object]] = []
     for name in instruments_of(description):
-        by = None if free(name) else holder(name)
-        used = by is not None or not free(name)
+        used = not free(name)
+        by = holder(name) if used else None
         found.append({"instrument": name, "in_use": used, "by": None if by is None else asdict(by)})
     return found
 
@@ -122,7 +122,10 @@ def array_of(description: Description) -> str:
 
 
 def instruments_of(description: Description) -> list[str]:
-    """Return the names of a bench's instruments, the same in every file that names them.
+    """Return the names of a bench's instruments, the same in every file that names them alike.
+
+    A file that leaves the serial number of the Analog Discovery 2 out and one that has it name the
+    same device differently; there libdwf itself refuses the second program.
 
     Those of a virtual bench in this very process are nobody else's, and have none.
     """

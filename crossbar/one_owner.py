@@ -5,6 +5,7 @@ stands in a file beside it, for the error that others get and for ``xbar bench s
 """
 
 import getpass
+import hashlib
 import json
 import os
 import re
@@ -143,19 +144,15 @@ def watched(instruments: Iterable[str], guardian: int) -> None:
 def free(name: str) -> bool:
     """Return whether nobody holds an instrument now."""
     try:
-        with _held_quietly(name):
+        with FileLock(_files(name)[0], timeout=0, thread_local=False, is_singleton=False):
             return True
     except Timeout:
         return False
 
 
-@contextmanager
-def _held_quietly(name: str) -> Iterator[None]:
-    with FileLock(_files(name)[0], timeout=0, thread_local=False, is_singleton=False):
-        yield
-
-
 def _files(name: str) -> tuple[Path, Path]:
     """Return the lock of an instrument, and the file that says who holds it."""
-    plain = re.sub(r"[^A-Za-z0-9.-]+", "_", name).strip("_")[:80]
+    # Two long names may begin alike: the digest tells them apart.
+    digest = hashlib.sha256(name.encode()).hexdigest()[:12]
+    plain = f"{re.sub(r'[^A-Za-z0-9.-]+', '_', name).strip('_')[:60]}-{digest}"
     return folder() / f"{plain}.lock", folder() / f"{plain}.holder"

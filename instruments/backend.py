@@ -162,10 +162,12 @@ class HardwareBackend:
             If an instrument is missing, in use, or could not be turned off; all others are.
         """
         self._safe = False
-        self._discovery.open()  # which finds what is on, and turns it off
+        # The sources beside the AD2 first: it may be unplugged, and its supplies hold the switches.
         with ExitStack() as last_first:
             last_first.callback(self._turn_off)
             last_first.callback(self._wiring.make_safe)
+            last_first.callback(self._discovery.open)  # finds what is on, and turns it off
+            last_first.callback(self._wiring.sources_off)
 
     def read(self, cells: Cells, voltage: Volt) -> Reading:
         """Return one read current per cell.

@@ -40,10 +40,18 @@ class Wiring(Protocol):
         """
         ...
 
-    def make_safe(self) -> None:
-        """Take hold of what a program that died has left on, instead of `open`; `close` follows.
+    def sources_off(self) -> None:
+        """Switch off the sources beside the AD2 that a program that died has left on.
 
-        The AD2 is open. No supply is switched on, and nothing is measured: it has to be quick.
+        The AD2 is not open, and may not be there.
+        """
+        ...
+
+    def make_safe(self) -> None:
+        """Reach the switches that such a program has left closed, instead of `open`.
+
+        The AD2 is open if it is there, and `close` follows in any case. No supply is switched on,
+        and nothing is measured: it has to be quick.
         """
         ...
 

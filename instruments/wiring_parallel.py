@@ -95,9 +95,11 @@ class ParallelWiring:
         self._timer.sleep(SUPPLY_RISE)
         self._refer()
 
+    def sources_off(self) -> None:
+        """Do nothing: there are none."""
+
     def make_safe(self) -> None:
-        """Bring every line to 0 V: nothing else drives one."""
-        self.close()
+        """Do nothing: there are no switches, and `close` brings every line to 0 V."""
 
     def close(self) -> None:
         """Bring every line to 0 V; the DACs keep their own supply, so that it has to be said."""

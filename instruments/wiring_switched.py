@@ -120,12 +120,14 @@ class SwitchedWiring:
         self._ad2.supplies(supply, -supply)
         self._timer.sleep(SUPPLY_RISE)
 
+    def sources_off(self) -> None:
+        """Open the Keithley, which finds it on and switches it off."""
+        if self._keithley is not None:
+            self._keithley.open()
+
     def make_safe(self) -> None:
-        """Switch the Keithley off, and reach the switches; each is tried whatever fails."""
-        with ExitStack() as last_first:
-            last_first.callback(self._selector.open)
-            if self._keithley is not None:
-                last_first.callback(self._keithley.open)
+        """Reach the switches; `close` opens them."""
+        self._selector.open()
 
     def close(self) -> None:
         """Bring every source to 0 V, then open every switch; each is tried whatever fails."""

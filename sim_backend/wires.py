@@ -117,7 +117,7 @@ class Wires:
             Which terminals are driven, any leading shape.
         """
         with np.errstate(divide="ignore"):
-            source, sense = 1.0 / np.array([self.source, self.sense]).__add__(self.segment)
+            source, sense = 1.0 / (np.array([self.source, self.sense]) + self.segment)
         return np.where(word_driven, source, 0.0), np.where(bit_driven, sense, 0.0)
 
     def solve(self, slopes: Array, word_ends: Array, bit_ends: Array, excess: Array) -> Departures:

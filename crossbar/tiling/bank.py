@@ -2,7 +2,8 @@
 
 Tiles of one row of tiles share their inputs and are one product; rows of tiles are converted each
 on its own, and added up digitally. Independent normal read noise of every cell is exact as a second
-product: a sum of independent normal currents is normal, with the sum of their variances.
+product: a sum of independent normal currents is normal, with the sum of their variances. On lines
+with resistance it is approximate: there a cell counts by the matrix that the wires leave.
 """
 
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 from crossbar.backend import Array
 from crossbar.calibration import fit_calibration
 from crossbar.conductances import conductance_pair
+from crossbar.offload import MIN_INPUTS
 from crossbar.tiling.chance import Chance
 from crossbar.tiling.converters import best_range, beyond, planes, quantised
 from crossbar.tiling.cutting import cut
@@ -23,9 +25,6 @@ from crossbar.wires import effective
 
 HEADROOM = 4.0
 """Standard deviations of read noise that a range keeps above the currents that it was chosen by."""
-
-MIN_INPUTS = 3
-"""A line through fewer has no residual to be judged by."""
 
 
 @dataclass(slots=True)
@@ -228,7 +227,7 @@ class Bank(nn.Module):
 
     @property
     def _full(self) -> float:
-        """F at the read voltage, V: what an input at the end of its range stands for."""
+        """Value of f at the read voltage, V: what an input at the end of its range stands for."""
         b, volt = self.device.nonlinearity, self.device.read_voltage
         return volt if b == 0 else float(np.sinh(b * volt) / b)
 

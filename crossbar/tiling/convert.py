@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from crossbar.backend import DataError
 from crossbar.device_errors import DeviceErrors
 from crossbar.memsim.profile import DeviceProfile
+from crossbar.offload import spread_over
 from crossbar.tiling.bank import Bank
 from crossbar.tiling.chance import Chance
 from crossbar.tiling.layers import Build, MatrixConv2d, MatrixLayer, MatrixLinear
@@ -183,8 +184,8 @@ def split(layer: MatrixLayer, x: Tensor) -> Iterator[tuple[Bank, Tensor, Tensor]
         What reaches it.
     """
     for bank, matrix, rows in zip(layer.banks, layer.matrices(), layer.rows(x), strict=True):
-        chosen = torch.linspace(0, len(rows) - 1, min(len(rows), ROWS)).long()
         if isinstance(bank, Bank):
+            chosen = torch.from_numpy(spread_over(len(rows), ROWS))
             yield bank, matrix.detach(), rows[chosen]
 
 

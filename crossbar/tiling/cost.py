@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from crossbar.backend import Second
 from crossbar.crossbar import Crossbar
+from crossbar.offload import spread_over
 from crossbar.tiling.convert import arriving_at, layers_of, replaced
 from crossbar.tiling.cutting import Tile, cut
 
@@ -188,4 +189,4 @@ def _cells(tile: Tile, crossbar: Crossbar) -> int:
 
 def spread(x: Tensor, count: int) -> Tensor:
     """Return up to `count` of the inputs, spread over all of them."""
-    return x[torch.linspace(0, len(x) - 1, min(len(x), count)).long()]
+    return x[torch.from_numpy(spread_over(len(x), count))]

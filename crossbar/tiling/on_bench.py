@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from crossbar.backend import Array, DataError
 from crossbar.crossbar import Crossbar
+from crossbar.offload import MIN_INPUTS
 from crossbar.tiling.convert import replaced
 from crossbar.tiling.cost import CALIBRATION, room_of, spread
 from crossbar.tiling.cutting import cut
@@ -16,9 +17,6 @@ Told = Callable[[str, int, int], None]
 """Called with what is done, how much of it, and how much there is."""
 Keep = Callable[[str, Callable[[], Array]], Array]
 """``keep(name, make)``: the product of a tile, made or, after an interrupt, from the record."""
-
-LEAST = 3
-"""Inputs that a tile can be calibrated with."""
 
 
 def _silent(what: str, done: int, total: int) -> None:
@@ -101,6 +99,6 @@ class _OnBench(nn.Module):
 
         self.crossbar.program(part, progress=cells)
         few = spread(rows, CALIBRATION).numpy()
-        if len(few) >= LEAST:
+        if len(few) >= MIN_INPUTS:
             self.crossbar.calibrate(0, few, input_range=largest)
         return self.crossbar.matmul(rows.numpy(), input_range=largest).values

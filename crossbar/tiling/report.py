@@ -1,5 +1,6 @@
 """How far each layer on tiles is from what it should give."""
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -87,7 +88,7 @@ def layer_errors(converted: nn.Module, model: nn.Module, inputs: Tensor) -> list
 
 
 def _bits(relative: float) -> float:
-    return float(torch.log2(torch.tensor(4 / (12**0.5 * relative), dtype=torch.float64)))
+    return math.log2(4 / (12**0.5 * relative))
 
 
 def _outputs(model: nn.Module, names: list[str], inputs: Tensor) -> dict[str, Tensor]:
