@@ -180,11 +180,11 @@ def _made(
         VirtualBench(settings) if settings.host is None else VisitedBench(settings)
     )
     with virtual:
-        drivers = _plugged(drivers, virtual.ports)
+        drivers = plugged(drivers, virtual.ports)
         yield HardwareBackend(drivers, timer=virtual.clock), virtual
 
 
-def _plugged(drivers: "HardwareSettings", ports: Mapping[str, str]) -> "HardwareSettings":
+def plugged(drivers: "HardwareSettings", ports: Mapping[str, str]) -> "HardwareSettings":
     """Return the settings with the names that virtual ports got; all else is as in the file."""
     board, meter = drivers.switch_board, drivers.keithley
     if board is not None and "switch_board" in ports:

@@ -26,7 +26,7 @@ from crossbar.backend import (
     Second,
     Volt,
 )
-from instruments.discovery_devices import Capacity, Identity, begin, open_device, turn_off
+from instruments.discovery_devices import Capacity, Identity, begin, is_marked, open_device, turn_off
 from instruments.discovery_errors import translated
 from instruments.discovery_patterns import Idle, Pattern, Square
 from instruments.discovery_pins import Pins
@@ -261,6 +261,22 @@ class AnalogDiscovery:
     def supplies(self, positive: Volt, negative: Volt) -> None:
         """Switch V+ (0 to 5 V) and V- (-5 to 0 V) on at these voltages."""
         self._session.supplies.on(positive, negative)
+
+    @_exchange
+    def confirm(self) -> None:
+        """Ask whether the device still is as it was left, so that what was measured counts.
+
+        Raises
+        ------
+        InstrumentError
+            If it was reset, or its supplies went off by themselves, as after an overcurrent.
+        """
+        session = self._session
+        session.supplies.confirm()
+        if not is_marked(session.device):
+            raise InstrumentError(
+                "the Analog Discovery 2 has been reset, and holds nothing of what it was told"
+            )
 
     @_exchange
     def supplies_off(self) -> None:

@@ -315,9 +315,14 @@ class HardwareBackend:
         self._turn_off()
 
     def _perform(self, verb: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Return what a verb of the wiring returns, or close the bench."""
+        """Return what a verb of the wiring returns, or close the bench.
+
+        What was measured counts only if the instrument was itself to the end.
+        """
         try:
-            return verb(*args, **kwargs)
+            answer = verb(*args, **kwargs)
+            self._discovery.confirm()
+            return answer
         except LimitError:
             # Wirings refuse before they drive anything.
             raise

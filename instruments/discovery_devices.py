@@ -21,6 +21,8 @@ from instruments.discovery_errors import translated
 Step = tuple[str, Callable[..., None], tuple[object, ...]]
 
 _SHUT_DOWN = 2  # value of the parameter OnClose: pydwf 1.1.19, DwfDeviceParameter.OnClose
+_MARK = 12_345
+"""Divider of the logic analyser's clock, which nobody here uses: a reset changes it."""
 _ACTIVE = (DwfState.Armed, DwfState.Wait, DwfState.Running)
 
 
@@ -152,6 +154,7 @@ def begin(device: Any) -> list[str]:
     """Let nothing happen by itself from now on, and return which outputs were found on."""
     device.autoConfigureSet(0)
     device.paramSet(DwfDeviceParameter.OnClose, _SHUT_DOWN)
+    device.digitalIn.dividerSet(_MARK)
     found = [f"W{n + 1}" for n in range(2) if device.analogOut.status(n) in _ACTIVE]
     if device.digitalOut.status() in _ACTIVE:
         found.append("digital patterns")
@@ -161,6 +164,11 @@ def begin(device: Any) -> list[str]:
     if device.analogIO.enableGet():
         found.append("supplies")
     return found
+
+
+def is_marked(device: Any) -> bool:
+    """Return whether the device is as `begin` and its program have left it: nobody has reset it."""
+    return bool(device.digitalIn.dividerGet() == _MARK)
 
 
 def _steps_to_off(device: Any) -> list[Step]:

@@ -9,6 +9,7 @@ import numpy as np
 from pydwf import DwfAcquisitionMode, DwfAnalogInFilter, DwfState
 
 from crossbar.backend import Array, DeadlineError, InstrumentError, LimitError, Second, Volt
+from instruments.discovery_credible import Credible
 from instruments.discovery_devices import Capacity
 from instruments.discovery_direct import Direct
 from instruments.timing import Timer
@@ -97,6 +98,7 @@ class Scope:
         self._applied = False
         self._into = np.empty((0, 0))
         self._rows: list[tuple[int, Any]] = []
+        self._credible = Credible()
 
     def forget(self) -> None:
         """Assume nothing of what the scope holds."""
@@ -223,7 +225,9 @@ class Scope:
             self._await((_DONE,), state, read=True, what=what)
         for channel, row in self._rows:
             direct.scope_data(channel, row, held.samples)
-        return self._into.copy()
+        record = self._into.copy()
+        self._credible.check(record, held.channels, [held.span_of(c) for c in held.channels])
+        return record
 
     def _await(self, accepted: tuple[int, ...], state: int, *, read: bool, what: str) -> int:
         """Ask until one of the accepted states is reached, and return it."""

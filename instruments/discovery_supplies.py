@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from crossbar.backend import LimitError, Volt
+from crossbar.backend import InstrumentError, LimitError, Volt
 
 _LARGEST: Volt = 5.0  # AD2 reference manual: 0 to +5 V and 0 to -5 V
 # Channel 0 is V+, 1 is V-; node 0 enables, node 1 is the voltage (pydwf 1.1.19, AnalogIO).
@@ -36,6 +36,29 @@ class Supplies:
         self._io.enableSet(True)
         self._io.configure()
         self._held = (positive, negative)
+
+    def confirm(self) -> None:
+        """Ask whether both are still on, if they were switched on.
+
+        Raises
+        ------
+        InstrumentError
+            If they are off.
+
+        References
+        ----------
+        Digilent, WaveForms SDK reference manual, FDwfAnalogIOEnableStatus; that an overcurrent
+        opens that switch is assumed, and one of the owner's tests.
+        """
+        if self._held is None:
+            return
+        self._io.status()
+        if not self._io.enableStatus():
+            self.forget()
+            raise InstrumentError(
+                "the supplies of the Analog Discovery 2 went off by themselves: too much current "
+                "was drawn from them, or another program has reset it"
+            )
 
     def off(self) -> None:
         """Switch both off."""

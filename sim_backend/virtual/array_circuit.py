@@ -61,6 +61,10 @@ class ArrayCircuit:
         """Return True if no line is open or broken at any input."""
         return self._unbroken and not np.isnan(word.sum() + bit.sum())
 
+    def conductances(self, healthy: Array) -> Array:
+        """Return what cells conduct that would conduct `healthy` without faults, S."""
+        return self._damage.conductances(healthy)
+
     def flow(self, healthy: Array, word: Array, bit: Array) -> Flow:
         """Return what flows at these terminal voltages.
 

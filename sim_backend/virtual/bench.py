@@ -11,19 +11,25 @@ from crossbar.backend import BenchError, Second, Volt
 from sim_backend.settings import SimulationSettings
 from sim_backend.virtual import visa
 from sim_backend.virtual.clock import Clock, FastClock, WallClock
+from sim_backend.virtual.faults import Faults
 from sim_backend.virtual.k2400 import Virtual2400
 from sim_backend.virtual.k6487 import Virtual6487
 from sim_backend.virtual.libdwf.discovery import VirtualDiscovery
 from sim_backend.virtual.libdwf.imperfections import Imperfections
 from sim_backend.virtual.libdwf.mount import mounted
 from sim_backend.virtual.ltc2668 import MIDDLE
+from sim_backend.virtual.netlist_switched import RELAY
 from sim_backend.virtual.netlists import NETLISTS, ArrayNetlist
 from sim_backend.virtual.servers import PtyServer, TcpServer
 from sim_backend.virtual.switch_board import VirtualSwitchBoard
+from sim_backend.virtual.trouble import Trouble, TroubledDiscovery
 from sim_backend.virtual.visa import Instrument
+from sim_backend.virtual.witness import Witness
 from sim_backend.virtual.world import Terminals, World
 
 CLOCKS = ("fast", "wall")
+EXACT: Volt = 1e-9
+"""Below it a generator is at 0 V."""
 METER, BOARD = "keithley", "switch_board"
 METERS: Mapping[str, Callable[[Terminals, Clock], Instrument]] = MappingProxyType(
     {"6487": Virtual6487, "2400": Virtual2400}
@@ -106,6 +112,8 @@ class VirtualSettings:
         True if there is a switch board, on a pseudo-terminal.
     host
         Socket of the process that the instruments live in; None if it is the drivers' own.
+    witness
+        True if somebody watches every terminal; see `sim_backend.virtual.witness`.
 
     Raises
     ------
@@ -121,6 +129,7 @@ class VirtualSettings:
     source_meter: SourceMeterSlot | None = None
     switch_board: bool = False
     host: str | None = None
+    witness: bool = False
 
     def __post_init__(self) -> None:
         if self.netlist not in NETLISTS:
@@ -142,7 +151,9 @@ class VirtualBench:
     settings
         What the bench is made of.
     netlist
-        A wiring with faults, say, in place of the one that the settings name.
+        A wiring in place of the one that the settings name.
+    faults
+        What is wrong with the wiring that the settings name.
 
     Raises
     ------
@@ -150,12 +161,22 @@ class VirtualBench:
         If a real libdwf is loaded in this process.
     """
 
-    def __init__(self, settings: VirtualSettings, netlist: ArrayNetlist | None = None) -> None:
+    def __init__(
+        self,
+        settings: VirtualSettings,
+        netlist: ArrayNetlist | None = None,
+        *,
+        faults: Faults | None = None,
+    ) -> None:
         self.settings = settings
         self.clock = settings.make_clock()
-        self.netlist = netlist or NETLISTS[settings.netlist](settings.simulation)
-        self.world = World(self.clock, self.netlist)
-        self.discovery = VirtualDiscovery(self.world, imperfections=self._imperfections())
+        build = NETLISTS[settings.netlist]
+        self.netlist = netlist or build(settings.simulation, faults=faults)
+        self.witness = self._watching() if settings.witness else None
+        """Who watches the terminals, if anybody does."""
+        self.world = World(self.clock, self.witness or self.netlist)
+        whole = VirtualDiscovery(self.world, imperfections=self._imperfections())
+        self.discovery = TroubledDiscovery(whole, self.clock)
         meter = settings.source_meter
         self._meter = None if meter is None else METERS[meter.model](self.world, self.clock)
         self._board = VirtualSwitchBoard(self.world) if settings.switch_board else None
@@ -208,6 +229,51 @@ class VirtualBench:
             scope_bandwidth=scope.bandwidth,
             seed=seed,
         )
+
+    def _watching(self) -> Witness:
+        """Return a witness; the relay is on a pin where no switch board has it."""
+        on_pin = self.settings.source_meter is not None and not self.settings.switch_board
+        limits = self.settings.simulation.limits
+        return Witness(self.netlist, limits, relay_pin=RELAY if on_pin else None)
+
+    def driven(self) -> dict[str, object]:
+        """Return everything that is not at rest now, as somebody with a meter would find it."""
+        self.world.advance()
+        now = self.clock.now
+        pins = self.discovery.stimulus(now, now)
+        found: dict[str, object] = {
+            f"W{k + 1}": float(wave.value[-1])
+            for k, wave in enumerate(pins.waveforms)
+            if abs(wave.value[-1]) > EXACT
+        }
+        found |= {name: code for name, code in self.dacs().items() if code}
+        if pins.supplies != (0.0, 0.0):
+            found["supplies"] = pins.supplies
+        if self._board is not None and self._board.closed:
+            found["relays"] = sorted(self._board.closed)
+        return found | dict(self.witness.driven() if self.witness is not None else {})
+
+    def seen(self) -> Mapping[str, object]:
+        """Return what the witness has seen, as plain values; nothing without one."""
+        return {} if self.witness is None else self.witness.seen()
+
+    def plan(self, trouble: Mapping[int, str]) -> None:
+        """Let trouble happen to the Analog Discovery 2, by name.
+
+        Parameters
+        ----------
+        trouble
+            Names in `Trouble`, by number of the call of libdwf, counted from the next one.
+
+        Raises
+        ------
+        BenchError
+            If there is no such trouble.
+        """
+        unknown = sorted(set(trouble.values()) - set(Trouble.__members__))
+        if unknown:
+            raise BenchError(f"{', '.join(unknown)}: no trouble of {', '.join(Trouble.__members__)}")
+        self.discovery.plan({at: Trouble[name] for at, name in trouble.items()})
 
     @property
     def array(self) -> None:

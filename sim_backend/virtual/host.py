@@ -78,6 +78,14 @@ class HostedBench(Protocol):
         """Return how far the outputs of each converter on the board are from 0 V at most, codes."""
         ...
 
+    def seen(self) -> Mapping[str, object]:
+        """Return what a witness has seen, as plain values; nothing without one."""
+        ...
+
+    def plan(self, trouble: Mapping[int, str]) -> None:
+        """Let trouble happen, by name, at calls of libdwf counted from the next one."""
+        ...
+
     def describe(self) -> Mapping[str, object]:
         """Return what the instruments and what they are wired to are made of."""
         ...
@@ -247,6 +255,11 @@ class Host:
                 return self._state()
             case "describe":
                 return self._bench.describe()
+            case "seen":
+                self._bench.world.advance()
+                return dict(self._bench.seen())
+            case "trouble":
+                self._bench.plan({int(at): str(what) for at, what in request["plan"].items()})
             case other:
                 raise ValueError(f"nothing is called {other!r}")
         return clock.now

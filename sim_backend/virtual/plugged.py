@@ -101,6 +101,14 @@ class Plugged:
         """Return nothing: it has no board of its own."""
         return {}
 
+    def seen(self) -> Mapping[str, object]:
+        """Return nothing: nobody watches."""
+        return {}
+
+    def plan(self, trouble: Mapping[int, str]) -> None:
+        """Refuse: trouble is for benches that rehearse ours."""
+        raise BenchError(f"no trouble ({trouble}) can be planned for another program's bench")
+
     def describe(self) -> Mapping[str, object]:
         """Return what the bench was made with."""
         return dict(self._made)

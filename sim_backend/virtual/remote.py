@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -147,6 +147,15 @@ class RemoteBench:
         """Return what the outputs do now: waveforms, pins, supplies; and the other ports."""
         found: dict[str, Any] = self._ask(do="state")
         return found
+
+    def seen(self) -> dict[str, Any]:
+        """Return what the host's witness has seen; nothing without one."""
+        found: dict[str, Any] = self._ask(do="seen")
+        return found
+
+    def trouble(self, plan: Mapping[int, str]) -> None:
+        """Let trouble happen, by name, at calls of libdwf counted from the next one."""
+        self._ask(do="trouble", plan={str(at): what for at, what in plan.items()})
 
     def describe(self) -> dict[str, Any]:
         """Return what the host's bench says of itself."""

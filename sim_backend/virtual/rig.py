@@ -2,6 +2,7 @@
 
 import weakref
 from collections.abc import Callable
+from typing import TypeAlias
 
 import numpy as np
 from scipy.optimize import bisect
@@ -13,6 +14,9 @@ from sim_backend.virtual.array_circuit import ArrayCircuit
 from sim_backend.virtual.edges import Edges
 from sim_backend.virtual.faults import Faults
 from sim_backend.virtual.held import Held, Part
+
+Watch: TypeAlias = Callable[[Array, Array, Array, Second], None]
+"""Told of terminal voltages before the array lives through them; parameters as for `Rig.live`."""
 
 WRITE_STRESS = 2e-3
 """Stress, in units of the rate at threshold, from which a segment can write.  # assumed
@@ -82,6 +86,8 @@ class Rig:
             Faults() if faults is None else faults,
         )
         self.now: Second = 0.0
+        self.watch: Watch | None = None
+        """Somebody who looks at every terminal voltage; see `sim_backend.virtual.witness`."""
         self._edges = edges
         self._onset = self._write_onset(1.0), -self._write_onset(-1.0)
         self._pending: list[tuple[Array, Array, Array]] = []
@@ -130,6 +136,8 @@ class Rig:
         start
             Bench time at which the first begins, s.
         """
+        if self.watch is not None:
+            self.watch(word, bit, widths, start)
         if self._deferred is not None:
             self.settle()
         high, low = self._extremes(word, bit)

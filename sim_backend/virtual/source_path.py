@@ -74,6 +74,8 @@ class SourcePath:
         width, start
             s, and bench time, s.
         """
+        if self._rig.watch is not None:
+            self._rig.watch(*_terminals(to, voltage), np.array([width]), start)
         held = self._held
         if held is None or (held[1], held[2]) != (voltage, limit) or not held[0].same(to):
             self._rig.settle()
