@@ -315,14 +315,9 @@ class HardwareBackend:
         self._turn_off()
 
     def _perform(self, verb: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Return what a verb of the wiring returns, or close the bench.
-
-        What was measured counts only if the instrument was itself to the end.
-        """
+        """Return what a verb of the wiring returns, or close the bench."""
         try:
-            answer = verb(*args, **kwargs)
-            self._discovery.confirm()
-            return answer
+            return verb(*args, **kwargs)
         except LimitError:
             # Wirings refuse before they drive anything.
             raise

@@ -106,7 +106,9 @@ class CellRuns:
         waveforms = drive, plan.bias(bias) if bias else None
         w1, seen = self._triggered(patterns, waveforms, plan, WIDE)
         self._check(plan.levels(w1), np.array([voltage, 0.0, read_voltage]))
-        return plan.cut(seen)
+        outputs = plan.cut(seen)
+        self._ad2.confirm(outputs[1])
+        return outputs
 
     def point(
         self, plan: Point, pair: tuple[int, int], voltage: Volt, bias: Volt, *, low_gain: bool
@@ -125,6 +127,7 @@ class CellRuns:
         record = self._triggered(patterns, waveforms, plan, watched)
         means = plan.cut(record)
         self._check(means[0], np.array([0.0, voltage]))
+        self._ad2.confirm(means[1, 1:])
         return means
 
     def trace(
@@ -150,6 +153,7 @@ class CellRuns:
         waveforms = plan.drive(voltages), None if bias is None else plan.drive(bias)
         lead, points = plan.cut(self._triggered(patterns, waveforms, plan, watched))
         self._check(points[0], voltages)
+        self._ad2.confirm(points[1, -1:])
         return lead, points
 
     def _scan_part(self, slots: Slots) -> Array:
@@ -173,7 +177,9 @@ class CellRuns:
         ad2.run_patterns(scan.duration)
         w1, seen = ad2.record(scan.duration)
         self._check(scan.levels(w1), slots.level)
-        return scan.cut(seen)
+        outputs = scan.cut(seen)
+        self._ad2.confirm(outputs[np.flatnonzero(slots.level)[-1:]])
+        return outputs
 
     def _triggered(
         self,

@@ -121,7 +121,9 @@ class ParallelWiring:
         codes = np.full(channels.size, ltc2668.MIDDLE)
         codes[: len(lines)] = ltc2668.code(voltage, self._wiring.span)
         sent = read_words(prepared.layout, channels, codes.reshape(channels.shape))
-        high, low = self._runner.run(prepared, sent)[:, slot, cells.bit]
+        seen = self._runner.run(prepared, sent)
+        self._ad2.confirm(seen[0, len(lines) - 1])
+        high, low = seen[:, slot, cells.bit]
         return self._sensing.reading(high, low, cells.bit, self._shift[cells.bit])
 
     def drive(self, voltages: Array) -> Reading:
@@ -160,6 +162,7 @@ class ParallelWiring:
             prepared = self._runner.choose(layout, run.stop - run.start)
             filled = _filled(sent[run], prepared.layout.slots, ltc2668.word(Command.NOTHING))
             seen = self._runner.run(prepared, filled.reshape(-1, filled.shape[1] * filled.shape[2]))
+            self._ad2.confirm(seen[0, run.stop - run.start - 1])
             place = np.arange(run.stop - run.start), cells.bit[run]
             high[run], low[run] = seen[0][place], seen[1][place]
         return self._sensing.reading(high, low, cells.bit, self._shift[cells.bit])
@@ -255,6 +258,7 @@ class ParallelWiring:
         rest = 0.0, 0.0 if self._settings.schemes.write == "grounded" else 0.5
         pulses = self._pulses(one, np.array([voltage]), rest)
         high, low = self._runner.run(prepared, pulse_words(pulses, None))
+        self._ad2.confirm(high[0])
         low = low + self._shift
         reading = self._sensing.reading(high[0, one.bit], low[0, one.bit], one.bit)
         driven = float(ltc2668.voltages(pulses.level, self._wiring.span)[0])
@@ -272,7 +276,9 @@ class ParallelWiring:
         prepared = self._runner.choose(best, count)
         grouped = _filled(codes, prepared.layout.slots, ltc2668.MIDDLE)
         sent = multiply_words(prepared.layout, grouped, self._word_channels)
-        return self._runner.run(prepared, sent)[:, :count]
+        seen = self._runner.run(prepared, sent)[:, :count]
+        self._ad2.confirm(seen[0, -1])
+        return seen
 
     def _pulses(self, cells: Cells, voltages: Array, rest: tuple[float, float]) -> Pulses:
         parts = np.array([[1.0], rest[:1], rest[1:]])

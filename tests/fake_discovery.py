@@ -39,6 +39,9 @@ class FakeDiscovery:
     def quiet(self, channel: int) -> None:
         self.played.pop(channel, None)
 
+    def confirm(self, _: Array) -> None:
+        assert not self.off
+
     def supplies(self, positive: float, negative: float) -> None:
         assert not self.static[1]
         self.calls.append("supplies")

@@ -55,6 +55,9 @@ class FakeParallel:
         self.calls.append("close")
         self.powered = False
 
+    def confirm(self, _: Array) -> None:
+        assert self.powered
+
     def supplies(self, positive: float, negative: float) -> None:
         assert self.at_rest
         assert all(dac.span == 2 for dac in self.dacs)

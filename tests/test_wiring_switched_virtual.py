@@ -197,7 +197,8 @@ def test_a_vector_takes_eight_calls_and_shares_its_run_in_a_batch(switched: Rehe
     drive(voltages[:1])
     assert switched.calls(partial(drive, voltages[1:2])) == 8
     drive(voltages[:4])
-    assert switched.calls(partial(drive, voltages[2:])) == 25 * 8
+    # Two of the runs end on a voltage too small to prove that the supplies are on: that is asked.
+    assert switched.calls(partial(drive, voltages[2:])) == 25 * 8 + 2 * 3
 
 
 def test_going_from_pulses_to_scans_and_back_uploads_little(switched: Rehearsal) -> None:
