@@ -1,6 +1,7 @@
 """The journal: a wrapper that records what is asked of a bench before it, and the answer after."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import TypeVar
 
 import numpy as np
@@ -29,7 +30,7 @@ class Recorded:
     """A backend whose every call is in the run store: the outermost wrapper.
 
     What is refused by the guard is recorded too, with its reason. A call that cannot be recorded
-    is not made. Only `close` always reaches the bench.
+    is not made, and closes the bench before the error is raised: a full disk, a file that is gone.
 
     Parameters
     ----------
@@ -155,13 +156,20 @@ class Recorded:
         StoreError
             If the call could not be recorded; the bench is closed nevertheless.
         """
-        try:
-            if not self._closed:
-                self._call("close", {}, self._backend.close, _nothing)
-                self._closed = True
-        finally:
-            # Whatever happened above, the store included; a second call does nothing.
+        if self._closed:
             self._backend.close()
+            return
+        self._closed = True
+        now = self._now()
+        try:
+            # Before anything else: a store may take seconds to say that it cannot be written.
+            self._backend.close()
+        except BaseException as problem:
+            with suppress(StoreError):
+                call = self._run.intent("close", now, {})
+                self._run.outcome(call, self._now(), error=error_text(problem))
+            raise
+        self._run.outcome(self._run.intent("close", now, {}), self._now(), {})
 
     def _call(
         self,
@@ -170,9 +178,13 @@ class Recorded:
         act: Callable[[], Answer],
         answered: Callable[[Answer], Mapping[str, ArrayLike]],
     ) -> Answer:
-        call = self._run.intent(
-            verb, self._now(), {name: _storable(value) for name, value in asked.items()}
-        )
+        try:
+            call = self._run.intent(
+                verb, self._now(), {name: _storable(value) for name, value in asked.items()}
+            )
+        except StoreError as problem:
+            self._leave_safe(problem)
+            raise
         try:
             answer = act()
         except BaseException as problem:
@@ -185,10 +197,20 @@ class Recorded:
         try:
             self._run.outcome(call, self._now(), answered(answer))
         except StoreError as problem:
-            raise StoreError(
+            lost = StoreError(
                 f"call {call}, {verb}, was done, but its outcome could not be recorded: {problem}"
-            ) from problem
+            )
+            self._leave_safe(lost)
+            raise lost from problem
         return answer
+
+    def _leave_safe(self, problem: StoreError) -> None:
+        """Close the bench because of an error, which stays the one that is raised."""
+        self._closed = True
+        try:
+            self._backend.close()
+        except CrossbarError as second:
+            problem.add_note(f"and closing the bench failed: {second}")
 
     def _now(self) -> Second | None:
         try:

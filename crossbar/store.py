@@ -40,6 +40,7 @@ class Store:
         self.path = path
         self._connection = connection
         self._patience = patience
+        self._file = _identity(path)
 
     @classmethod
     def open(cls, path: str | Path, *, readonly: bool = False, patience: Second = 5.0) -> Self:
@@ -171,6 +172,9 @@ class Store:
         self.close()
 
     def _write(self, statement: str, values: tuple[object, ...]) -> int:
+        # SQLite would go on writing to a file that nobody can find any more.
+        if _identity(self.path) != self._file:
+            raise StoreError(f"{self.path}: the run store was moved or deleted while it was open")
         with translated(self.path, self._patience):
             return int(self._connection.execute(statement, values).lastrowid or 0)
 
@@ -286,6 +290,15 @@ class Run:
         except StoreError as second:
             # What went wrong first matters more than that the store could not be told.
             problem.add_note(f"run {self.id} could not be marked as ended: {second}")
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Return which file a path leads to; None if there is none, or it cannot be reached."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def error_text(problem: BaseException) -> str:

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 import pytest
@@ -269,7 +270,9 @@ def test_call_that_cannot_be_recorded_is_not_made(run: Run, verb: str) -> None:
     forbid(run, "intents")
     with pytest.raises(StoreError, match="no space"):
         REQUESTS[verb](recorded)
-    assert bench.made == []
+    assert bench.made == ["close"]
+    with pytest.raises((ClosedError, StoreError)):
+        REQUESTS[verb](recorded)
 
 
 def test_pulse_does_not_reach_the_bench_when_the_disk_is_full(run: Run) -> None:
@@ -279,7 +282,9 @@ def test_pulse_does_not_reach_the_bench_when_the_disk_is_full(run: Run) -> None:
     with pytest.raises(StoreError, match="disk may be full"):
         pulse_for_ever(recorded)
     recorded_calls = calls(run)
-    assert len(bench.made) == len(recorded_calls) > 10
+    assert bench.made.pop() == "close"
+    assert len(bench.made) in (len(recorded_calls), len(recorded_calls) - 1)
+    assert len(bench.made) > 10
     # What failed was an intent, of which the bench saw nothing, or an outcome, and it was said.
     assert [call.ended for call in recorded_calls[:-1]].count(None) == 0
 
@@ -290,7 +295,32 @@ def test_pulse_does_not_reach_the_bench_while_the_store_is_locked(run: Run) -> N
         other._connection.execute("BEGIN EXCLUSIVE")
         with pytest.raises(StoreError, match=r"locked by another process; waited 0\.05 s"):
             pulse(Recorded(bench, run))
-    assert bench.made == []
+    assert bench.made == ["close"]
+
+
+def test_a_store_that_is_gone_is_not_written_into_the_void(run: Run) -> None:
+    bench = Bench()
+    recorded = Recorded(bench, run)
+    pulse(recorded)
+    run._store.path.rename(run._store.path.with_suffix(".away"))
+    with pytest.raises(StoreError, match="moved or deleted"):
+        pulse(recorded)
+    assert bench.made == ["pulse", "close"]
+
+
+def test_a_bench_is_safe_before_a_slow_store_is_told(run: Run) -> None:
+    order: list[str] = []
+    bench = Bench()
+    recorded = Recorded(bench, run)
+    intent = run.intent
+
+    def slow(*given: Any) -> int:
+        order.extend(bench.made)
+        return intent(*given)
+
+    run.intent = slow  # type: ignore[method-assign]
+    recorded.close()
+    assert order == ["close"]
 
 
 def test_reading_that_cannot_be_recorded_is_not_lost_silently(run: Run) -> None:
@@ -299,7 +329,7 @@ def test_reading_that_cannot_be_recorded_is_not_lost_silently(run: Run) -> None:
     with pytest.raises(StoreError, match=r"pulse, was done, but .* no space") as caught:
         pulse(Recorded(bench, run))
     assert isinstance(caught.value.__cause__, StoreError)
-    assert bench.made == ["pulse"]
+    assert bench.made == ["pulse", "close"]
     (call,) = calls(run)
     assert call.ended is None
 

@@ -39,6 +39,7 @@ class Trouble(Enum):
     STUCK = "the scope's inputs stick at the last sample that was taken"
     STALE = "the scope hands out one record a second time"
     GARBAGE = "one record of the scope is noise beyond any range"
+    INTERRUPT = "somebody presses Ctrl-C during one call"
 
 
 class Troubled(Protocol):
@@ -118,6 +119,8 @@ class TroubledDiscovery:
             self._inner("FDwfAnalogIOConfigure")
         if trouble in (Trouble.STUCK, Trouble.STALE, Trouble.GARBAGE):
             self._spoilt = trouble
+        if trouble is Trouble.INTERRUPT:
+            raise KeyboardInterrupt
         self._discovery.call(prototype, arguments)
         if prototype.name in OPENING:
             self._handle = arguments[-1][0]
