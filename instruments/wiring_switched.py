@@ -154,6 +154,7 @@ class SwitchedWiring:
             seen = self._runs.scan(slots)
             high[part] = seen[: len(part), 0]
             low[part] = self._referred(seen[: len(part), 1], seen[zero], cells.bit[part])
+        self._selector.confirm()
         return self._sensing.reading(high, low, cells.bit)
 
     def pulse(self, cells: Cells, voltages: Array, widths: Array, read_voltage: Volt) -> Reading:
@@ -174,6 +175,7 @@ class SwitchedWiring:
             seen[k] = self._runs.pulse(plans[k], pair, voltage, after, self._rail * voltage)
             if self._reader is not None:
                 verified.append(self._reader.read([pair], read_voltage))
+        self._selector.confirm()
         if verified:
             return Reading(
                 np.concatenate([reading.current for reading in verified]),
@@ -202,6 +204,7 @@ class SwitchedWiring:
                 reading = self._superposed(runs, voltages[rows])
                 current[rows, runs.bits], flags[rows, runs.bits] = reading.current, reading.flags
             done += len(runs.bits)
+        self._selector.confirm()
         return Reading(current, flags)
 
     def sweep(
@@ -226,7 +229,9 @@ class SwitchedWiring:
         pair = int(self._words[cell[0]]), int(self._bits[cell[1]])
         if self._keithley is not None and self._keithley.sweeps:
             return self._keithley.sweep(pair, voltages, compliance, dwell)
-        return self._sweep.sweep(pair, cell[1], voltages, compliance, dwell)
+        swept = self._sweep.sweep(pair, cell[1], voltages, compliance, dwell)
+        self._selector.confirm()
+        return swept
 
     def trace(
         self, cell: tuple[int, int], voltages: Array, interval: Second, largest: Ampere
@@ -239,7 +244,9 @@ class SwitchedWiring:
             If the waveform does not fit the instrument, or is too fast for the amplifier.
         """
         pair = int(self._words[cell[0]]), int(self._bits[cell[1]])
-        return self._sweep.trace(pair, cell[1], voltages, interval, largest)
+        traced = self._sweep.trace(pair, cell[1], voltages, interval, largest)
+        self._selector.confirm()
+        return traced
 
     def describe(self) -> Mapping[str, object]:
         """Return what is particular to this wiring, in plain values."""
