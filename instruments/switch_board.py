@@ -119,9 +119,13 @@ class SwitchBoard:
                 if self._boot > 0 and self._port.can_reset:
                     self._port.await_boot(self._boot)
                 self._check_beats(self.identify().watchdog)
-                self.found_closed, self.drops = self._ask("BEAT", heard)
+                try:
+                    self.found_closed, self.drops = self._ask("BEAT", heard)
+                except InstrumentError:
+                    self.safe()  # it is a switch board, and anything may be closed
+                    raise
                 if self.found_closed:
-                    self.open_all()
+                    self.safe()
                 self._confirmed = frozenset()
                 self._heartbeat.start()
             except BaseException:
