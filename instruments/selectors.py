@@ -248,6 +248,10 @@ class BoardSelector:
         extra = (self._table.relay_channel,) if relay else ()
         self._close(frozenset((word, bit, *extra)))
 
+    def only(self, channels: frozenset[int]) -> None:
+        """Close these relays and no others: a check looks at single lines."""
+        self._close(channels)
+
     def confirm(self) -> None:
         """See that the relays of the selection are closed still, and no others."""
         if self._closed:

@@ -23,6 +23,7 @@ from instruments.analog_discovery import AnalogDiscovery
 from instruments.cell_runs import W1, W2, CellRuns
 from instruments.cell_sweep import CellSweep
 from instruments.pulse_read import PulseRead
+from instruments.selectors import BoardSelector
 from instruments.settings import HardwareSettings, SwitchedTable
 from instruments.slots import Slots, Superposition, read_slots
 from instruments.sneak import SneakError, typical_sneak_error
@@ -103,6 +104,11 @@ class SwitchedWiring:
         self._keithley = keithley_path(settings, self._selector, timer, meter)
         reads = self._keithley is not None and self._keithley.reads
         self._reader = self._keithley if reads else None
+
+    @property
+    def board(self) -> BoardSelector | None:
+        """What selects by a switch board; None with address pins."""
+        return self._selector if isinstance(self._selector, BoardSelector) else None
 
     @property
     def limits(self) -> Limits:
