@@ -285,7 +285,12 @@ class HardwareBackend:
             return values.reshape(self._shape)
 
         return self._perform(
-            selfcheck.check, self._discovery, self._settings, conductances, progress
+            selfcheck.check,
+            self._discovery,
+            self._settings,
+            self._wiring.board,
+            conductances,
+            progress,
         )
 
     def calibrate(self, repeats: int) -> Mapping[str, list[float]]:

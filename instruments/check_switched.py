@@ -5,6 +5,7 @@ fault in the fast patterns and one in the wiring cannot hide each other.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol
 
 from crossbar.backend import Ampere, Array, Finding, Volt
 from instruments.address_lines import explain_order, fitting_orders
@@ -66,6 +67,17 @@ class Probe:
         return float(quiet - driven) / feedback
 
 
+class Looks(Protocol):
+    """What looks at W1 and the amplifier, whatever selects the lines."""
+
+    ad2: AnalogDiscovery
+    settings: HardwareSettings
+
+    def look(self, word: int, bit: int, *, enable: bool = True, low_gain: bool = False) -> Array:
+        """Return what scope 1 and scope 2 see with these lines selected, V."""
+        ...
+
+
 def check_switched(probe: Probe, progress: Callable[[str, int, int], None]) -> Iterator[Finding]:
     """Yield what is found; W1 is at 0 V between two looks of different kind.
 
@@ -77,13 +89,13 @@ def check_switched(probe: Probe, progress: Callable[[str, int, int], None]) -> I
         Called with the part, how much of it is done, and of how much.
     """
     probe.ad2.level(1, 0.0)
-    yield from _drive(probe)
-    yield from _offsets(probe)
+    yield from drive_findings(probe)
+    yield from offset_findings(probe)
     yield from _address_lines(probe, progress)
     yield from _references(probe)
 
 
-def _drive(probe: Probe) -> Iterator[Finding]:
+def drive_findings(probe: Looks) -> Iterator[Finding]:
     """Compare W1 with what scope 1 sees of it, nothing selected."""
     for level in (0.0, PROBE, -PROBE):
         probe.ad2.level(0, level)
@@ -93,7 +105,8 @@ def _drive(probe: Probe) -> Iterator[Finding]:
         yield between("W1", f"level {level:g} V at scope 1", seen, level - most, level + most, "V")
 
 
-def _offsets(probe: Probe) -> Iterator[Finding]:
+def offset_findings(probe: Looks) -> Iterator[Finding]:
+    """Look at the amplifier with nothing selected."""
     for low_gain, name in ((False, "offset, high gain"), (True, "offset, low gain")):
         feedback = probe.settings.sense.feedback[int(low_gain)]
         volts = float(probe.look(0, 0, enable=False, low_gain=low_gain)[1])

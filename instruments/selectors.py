@@ -61,6 +61,16 @@ class Selector(Protocol):
         """Connect one pair of lines from now on: to W1 and amplifier, or through the relay."""
         ...
 
+    def confirm(self) -> None:
+        """See that what was selected still is, before anybody believes what was measured.
+
+        Raises
+        ------
+        InstrumentError
+            If it is not.
+        """
+        ...
+
     def release(self) -> None:
         """Select nothing, the relay at W1 and the amplifier."""
         ...
@@ -137,6 +147,9 @@ class PinSelector:
         levels = self._levels(word, bit) | enable | (self._relay if relay else 0)
         self._ad2.pins(self._mask | enable, levels)
 
+    def confirm(self) -> None:
+        """Do nothing: the pins are the Analog Discovery's, which fails as a whole."""
+
     def release(self) -> None:
         """Set all pins low."""
         self._ad2.pins(self._mask | 1 << self._table.enable, 0)
@@ -164,12 +177,19 @@ class Board(Protocol):
         ...
 
     def open_all(self) -> None:
-        """Open every relay."""
+        """Open every relay; raise if they were not, until then, as they were selected."""
+        ...
+
+    def confirm(self) -> None:
+        """Raise unless the relays are as they were selected."""
         ...
 
 
 class BoardSelector:
     """Selection by a serial switch board: one selection at a time, its relays break before make.
+
+    Relays can let go while something is measured through them. A selection that another one follows
+    is confirmed as it ends; the last one of a measurement takes a `confirm` of its own.
 
     Parameters
     ----------
@@ -228,9 +248,20 @@ class BoardSelector:
         extra = (self._table.relay_channel,) if relay else ()
         self._close(frozenset((word, bit, *extra)))
 
-    def release(self) -> None:
-        """Open every relay."""
+    def only(self, channels: frozenset[int]) -> None:
+        """Close these relays and no others: a check looks at single lines."""
+        self._close(channels)
+
+    def confirm(self) -> None:
+        """See that the relays of the selection are closed still, and no others."""
         if self._closed:
+            selected, self._closed = self._closed, None
+            self._board.confirm()
+            self._closed = selected
+
+    def release(self) -> None:
+        """Open every relay, also if nobody knows which are closed."""
+        if self._closed != frozenset():
             self._closed = None
             self._board.open_all()
             self._closed = frozenset()

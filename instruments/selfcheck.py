@@ -3,16 +3,18 @@
 from collections.abc import Callable, Mapping
 
 from crossbar.backend import Array, BenchError, Checkup
-from instruments import check_parallel, check_switched
+from instruments import check_board, check_parallel, check_switched
 from instruments.analog_discovery import AnalogDiscovery
 from instruments.calibrate import calibrate_parallel, calibrate_switched
 from instruments.check_findings import cell_findings
+from instruments.selectors import BoardSelector
 from instruments.settings import HardwareSettings, ParallelTable
 
 
 def check(
     ad2: AnalogDiscovery,
     settings: HardwareSettings,
+    board: BoardSelector | None,
     conductances: Callable[[], Array],
     progress: Callable[[str, int, int], None],
 ) -> Checkup:
@@ -24,6 +26,8 @@ def check(
         Open, the wiring open too.
     settings
         Of the bench.
+    board
+        What selects by the switch board, if that selects.
     conductances
         Reads every cell the usual way, S.
     progress
@@ -31,8 +35,6 @@ def check(
 
     Raises
     ------
-    BenchError
-        If the selection is the switch board's: its check has no address pins to look at.
     InstrumentError
         If an instrument fails while it is asked.
     """
@@ -41,8 +43,12 @@ def check(
         found = list(check_parallel.check_parallel(probe, progress))
         seen = conductances()
         found += check_parallel.check_loaded(probe, seen, progress)
+    elif board is not None:
+        found = list(
+            check_board.check_board(check_board.BoardProbe(ad2, settings, board), progress)
+        )
+        seen = conductances()
     else:
-        _by_pins(settings)
         found = list(check_switched.check_switched(check_switched.Probe(ad2, settings), progress))
         seen = conductances()
     return Checkup((*found, *cell_findings(seen)), seen)
@@ -69,6 +75,6 @@ def calibrate(
 def _by_pins(settings: HardwareSettings) -> None:
     if not isinstance(settings.wiring, ParallelTable) and settings.wiring.select == "serial":
         raise BenchError(
-            'the check and the calibration select by DIO; with select = "serial" use '
-            "`xbar bench scan`, and look at the references by hand"
+            'the calibration selects by DIO; with select = "serial" use `xbar bench scan`, and '
+            "look at the references by hand"
         )

@@ -17,6 +17,7 @@ from crossbar.backend import (
     Sweep,
     Volt,
 )
+from instruments.selectors import BoardSelector
 from instruments.settings import CalibrationTable, SenseTable
 
 
@@ -27,6 +28,11 @@ class Wiring(Protocol):
     inside `limits`. After every verb, however it ends, every line is at 0 V; the constructor
     talks to nothing.
     """
+
+    @property
+    def board(self) -> BoardSelector | None:
+        """What selects by a switch board, for checks; None where nothing does."""
+        ...
 
     @property
     def limits(self) -> Limits:

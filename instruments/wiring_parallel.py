@@ -82,6 +82,11 @@ class ParallelWiring:
         self._shift: Array = np.zeros(bits)
 
     @property
+    def board(self) -> None:
+        """No switch board."""
+        return
+
+    @property
     def limits(self) -> Limits:
         """What this wiring accepts."""
         return self._limits

@@ -23,6 +23,7 @@ from instruments.analog_discovery import AnalogDiscovery
 from instruments.cell_runs import W1, W2, CellRuns
 from instruments.cell_sweep import CellSweep
 from instruments.pulse_read import PulseRead
+from instruments.selectors import BoardSelector
 from instruments.settings import HardwareSettings, SwitchedTable
 from instruments.slots import Slots, Superposition, read_slots
 from instruments.sneak import SneakError, typical_sneak_error
@@ -105,6 +106,11 @@ class SwitchedWiring:
         self._reader = self._keithley if reads else None
 
     @property
+    def board(self) -> BoardSelector | None:
+        """What selects by a switch board; None with address pins."""
+        return self._selector if isinstance(self._selector, BoardSelector) else None
+
+    @property
     def limits(self) -> Limits:
         """What this wiring accepts."""
         return self._limits
@@ -154,6 +160,7 @@ class SwitchedWiring:
             seen = self._runs.scan(slots)
             high[part] = seen[: len(part), 0]
             low[part] = self._referred(seen[: len(part), 1], seen[zero], cells.bit[part])
+        self._selector.confirm()
         return self._sensing.reading(high, low, cells.bit)
 
     def pulse(self, cells: Cells, voltages: Array, widths: Array, read_voltage: Volt) -> Reading:
@@ -174,6 +181,7 @@ class SwitchedWiring:
             seen[k] = self._runs.pulse(plans[k], pair, voltage, after, self._rail * voltage)
             if self._reader is not None:
                 verified.append(self._reader.read([pair], read_voltage))
+        self._selector.confirm()
         if verified:
             return Reading(
                 np.concatenate([reading.current for reading in verified]),
@@ -202,6 +210,7 @@ class SwitchedWiring:
                 reading = self._superposed(runs, voltages[rows])
                 current[rows, runs.bits], flags[rows, runs.bits] = reading.current, reading.flags
             done += len(runs.bits)
+        self._selector.confirm()
         return Reading(current, flags)
 
     def sweep(
@@ -226,7 +235,9 @@ class SwitchedWiring:
         pair = int(self._words[cell[0]]), int(self._bits[cell[1]])
         if self._keithley is not None and self._keithley.sweeps:
             return self._keithley.sweep(pair, voltages, compliance, dwell)
-        return self._sweep.sweep(pair, cell[1], voltages, compliance, dwell)
+        swept = self._sweep.sweep(pair, cell[1], voltages, compliance, dwell)
+        self._selector.confirm()
+        return swept
 
     def trace(
         self, cell: tuple[int, int], voltages: Array, interval: Second, largest: Ampere
@@ -239,7 +250,9 @@ class SwitchedWiring:
             If the waveform does not fit the instrument, or is too fast for the amplifier.
         """
         pair = int(self._words[cell[0]]), int(self._bits[cell[1]])
-        return self._sweep.trace(pair, cell[1], voltages, interval, largest)
+        traced = self._sweep.trace(pair, cell[1], voltages, interval, largest)
+        self._selector.confirm()
+        return traced
 
     def describe(self) -> Mapping[str, object]:
         """Return what is particular to this wiring, in plain values."""

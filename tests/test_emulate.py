@@ -109,7 +109,7 @@ def test_a_program_finds_every_instrument_where_a_real_one_would_be(tmp_path: Pa
         "an hour took less than ten minutes: True",
         "['GPIB0::22::INSTR', 'GPIB0::24::INSTR']",
         "100 uA",
-        "0001 IDENT crossbar-switch 1 32 5 5 EAC7",
+        "0001 IDENT crossbar-switch 2 32 5 5 1000 F404",
         *["MODEL 6487"] * 3,
     ]
     assert done.returncode == 0

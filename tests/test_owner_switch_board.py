@@ -9,7 +9,8 @@ import pytest
 
 from crossbar.backend import InstrumentError
 from instruments.analog_discovery import Acquisition, Trigger
-from instruments.switch_board import CHANNELS, SwitchBoard
+from instruments.switch_board import BEAT, SwitchBoard
+from instruments.switch_board_replies import CHANNELS
 from instruments.timing import Monotonic, Timer
 from owner_bench import Place, assumes, check_page, choose_places, place, say_what_is_not_tried
 from owner_discovery import Discovery, discovery
@@ -61,22 +62,23 @@ class Contacts(Loopback):
 
 
 @contextmanager
-def switched(where: Place, world: World | None) -> Iterator[Board]:
-    """Open a switch board, virtual in this world or the owner's."""
+def switched(where: Place, world: World | None, *, silent: bool = False) -> Iterator[Board]:
+    """Open a switch board, virtual in this world or the owner's; `silent` sends no beats."""
+    beat = 0.0 if silent else BEAT
     if world is None:
         table = where.tables.get("switch_board")
         if table is None:
             pytest.skip("the bench file has no table [switch_board]")
-        with SwitchBoard(table["port"]) as driver:
+        with SwitchBoard(table["port"], beat=beat) as driver:
             yield Board(where, driver, Monotonic())
         return
-    virtual = VirtualSwitchBoard(world)
-    with serial_line(virtual.receive) as line, SwitchBoard(line.port, boot=0) as driver:
+    virtual = VirtualSwitchBoard(world, watch=world.clock if silent else None)
+    with serial_line(virtual.receive) as line, SwitchBoard(line.port, beat=beat) as driver:
         yield Board(where, driver, world.clock)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    choose_places(metafunc, "board", "watched")
+    choose_places(metafunc, "board", "silent", "watched")
 
 
 @pytest.fixture
@@ -88,6 +90,15 @@ def board(request: pytest.FixtureRequest) -> Iterator[Board]:
 
 
 @pytest.fixture
+def silent(request: pytest.FixtureRequest) -> Iterator[Board]:
+    """A board whose driver sends no beats of itself."""
+    where = place(request, None)
+    world = None if where.real else World(FastClock(), Loopback())
+    with switched(where, world, silent=True) as opened:
+        yield opened
+
+
+@pytest.fixture
 def watched(request: pytest.FixtureRequest) -> Iterator[tuple[Board, Discovery]]:
     """A board whose relays 0 and 1 lead W1 to the scope."""
     with discovery(request, "relays", Contacts) as ad2, switched(ad2.place, ad2.world) as opened:
@@ -95,11 +106,11 @@ def watched(request: pytest.FixtureRequest) -> Iterator[tuple[Board, Discovery]]
         yield opened, ad2
 
 
-@assumes("it says that it is crossbar-switch, protocol 1, with 32 channels", PAGE, "documented")
+@assumes("it says that it is crossbar-switch, protocol 2, with 32 channels", PAGE, "documented")
 def test_the_board_says_what_it_is(board: Board) -> None:
     found = board.driver.identify()
     board.place.note(f"{found}")
-    assert (found.name, found.protocol, found.channels) == ("crossbar-switch", 1, 32)
+    assert (found.name, found.protocol, found.channels) == ("crossbar-switch", 2, 32)
 
 
 @assumes("after the port was opened every relay is open", PAGE, "guessed")
@@ -140,6 +151,38 @@ def test_a_selection_takes_the_times_of_the_relays(board: Board) -> None:
     assert 2 * times.release + times.operate <= typical < 0.05
 
 
+@assumes("beats, four a second, keep relays closed for 5 s", PAGE, "guessed")
+def test_beats_keep_relays_closed(silent: Board) -> None:
+    silent.driver.select([3])
+    for _ in range(20):
+        silent.timer.sleep(0.25)
+        silent.driver.confirm()
+
+
+@assumes(
+    "after 0.8 s without a request relays are closed still; after 1.2 s all are open, and CLOSE is "
+    "refused until OPEN",
+    PAGE,
+    "guessed",
+)
+def test_a_silent_second_opens_the_relays(silent: Board) -> None:
+    driver, ask = silent.driver, silent.driver._port.ask
+    drops = driver.drops
+    driver.select([3])
+    silent.timer.sleep(0.8)
+    assert driver.closed() == {3}
+    silent.timer.sleep(1.2)
+    assert driver.closed() == frozenset()
+    with pytest.raises(InstrumentError, match="DROPPED"):
+        ask("CLOSE 00000010")
+    with pytest.raises(InstrumentError, match="its watchdog opened them"):
+        driver.confirm()
+    silent.place.note(f"the watchdog has opened the relays {driver.drops} times")
+    assert driver.drops == drops + 1
+    driver.select([4])
+    assert driver.closed() == {4}
+
+
 RECORD = Acquisition(rate=1e5, samples=8000, trigger=Trigger.PC)
 
 
@@ -172,6 +215,8 @@ def test_contacts_break_before_they_make(watched: tuple[Board, Discovery]) -> No
         board.driver._port.ask("CLOSE 00000002")
 
     one, two = ad2.record(RECORD, change) > LEVEL / 2
+    with pytest.raises(InstrumentError, match=r"channels \[1\] .* instead of \[0\]"):
+        board.driver.open_all()
     let_go, conducts = np.flatnonzero(one)[-1], np.flatnonzero(two)[0]
     gap = (conducts - let_go) / RECORD.rate
     board.place.note(f"both open for {gap * 1e3:.2f} ms in between")

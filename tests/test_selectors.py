@@ -32,6 +32,11 @@ class Board:
     def open(self) -> None:
         self.told.append("open")
 
+    def confirm(self) -> None:
+        if self.broken:
+            raise InstrumentError("channels [] are closed instead")
+        self.told.append("confirm")
+
     def close(self) -> None:
         self.told.append("close")
 
@@ -137,3 +142,43 @@ def test_a_board_that_failed_is_told_again() -> None:
     board.broken = False
     selector.select(3, 16)
     assert board.told[-2:] == [frozenset({3, 16}), frozenset({3, 16})]
+
+
+def test_what_is_selected_can_be_confirmed_and_nothing_needs_no_confirmation() -> None:
+    selector, board = by_board()
+    selector.confirm()
+    selector.select(3, 16)
+    selector.confirm()
+    selector.confirm()
+    selector.release()
+    selector.confirm()
+    pair = frozenset({3, 16})
+    assert board.told == ["open", pair, "confirm", "confirm", "open all"]
+
+
+def test_a_selection_that_was_not_confirmed_is_made_anew() -> None:
+    selector, board = by_board()
+    selector.select(3, 16)
+    board.broken = True
+    with pytest.raises(InstrumentError, match="are closed instead"):
+        selector.confirm()
+    board.broken = False
+    selector.select(3, 16)
+    assert board.told[-2:] == [frozenset({3, 16}), frozenset({3, 16})]
+
+
+def test_relays_of_which_nobody_knows_are_opened() -> None:
+    selector, board = by_board()
+    board.broken = True
+    with pytest.raises(InstrumentError):
+        selector.select(3, 16)
+    selector.release()
+    assert board.told == ["open", "open all"]
+
+
+def test_address_pins_need_no_confirmation() -> None:
+    selector, pins = by_pins()
+    selector.select(5, 9)
+    asked = list(pins.asked)
+    selector.confirm()
+    assert pins.asked == asked

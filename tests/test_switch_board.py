@@ -1,60 +1,19 @@
 import itertools
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 
 import pytest
 
 from crossbar.backend import ClosedError, DeadlineError, InstrumentError, LimitError
 from instruments.framed_serial import FramedPort
-from instruments.switch_board import CHANNELS, SwitchBoard
+from instruments.switch_board import SwitchBoard
+from instruments.switch_board_replies import CHANNELS
 from serial_line import serial_line
-from sim_backend.virtual.clock import FastClock
-from sim_backend.virtual.switch_board import VirtualSwitchBoard
-from sim_backend.virtual.world import Loopback, World
+from sim_backend.virtual.switch_board import BoardFaults
 from switch_board_dialogue import framed
-
-SHORT = 0.1  # s: deadline of exchanges that are made to fail
-LINES = frozenset(range(10)), frozenset(range(16, 26))
-"""Word lines and bit lines on the board: of each at most one may be closed at a time."""
-
-Board = VirtualSwitchBoard
-Wire = Callable[[bytes], bytes]
-
-
-def virtual(*, breaks: bool = True, stuck: frozenset[int] = frozenset()) -> Board:
-    return Board(World(FastClock(), Loopback()), breaks=breaks, stuck=stuck)
-
-
-def text(body: str) -> bytes:
-    return framed(body).encode() + b"\n"
-
-
-@contextmanager
-def driver(receive: Wire, *, deadline: float = 5.0, boot: float = 0.0) -> Iterator[SwitchBoard]:
-    with serial_line(receive) as line:
-        board = SwitchBoard(line.port, deadline=deadline, boot=boot, sequence=0)
-        board.open()
-        yield board
-        board._port.close()
-
-
-def disturbed(board: Board, disturb: Callable[[int, bytes], bytes]) -> Wire:
-    """Return the board behind a wire that changes the k-th reply."""
-    count = itertools.count()
-
-    def receive(data: bytes) -> bytes:
-        reply = board.receive(data)
-        return disturb(next(count), reply) if reply else b""
-
-    return receive
-
-
-def overlaps(board: Board) -> list[frozenset[int]]:
-    """Return what was closed whenever two word lines or two bit lines were closed at once."""
-    return [c for _, c in board.events if any(len(c & lines) > 1 for lines in LINES)]
+from switch_board_driver import SHORT, disturbed, driver, overlaps, text, virtual
 
 
 class MakesBeforeItBreaks(SwitchBoard):
@@ -62,7 +21,7 @@ class MakesBeforeItBreaks(SwitchBoard):
 
     def select(self, channels: Iterable[int]) -> None:
         mask = sum(1 << channel for channel in channels)
-        self._confirm(self._port.ask(f"CLOSE {mask:08X}"), frozenset(channels))
+        self._ask(f"CLOSE {mask:08X}", str)
 
 
 def test_the_exchanges_are_those_of_the_page() -> None:
@@ -76,7 +35,7 @@ def test_the_exchanges_are_those_of_the_page() -> None:
     with driver(receive) as d:
         d.select({0, 16})
     assert b"".join(heard) == b"\n" + b"".join(
-        text(body) for body in ("0001 IDENT", "0002 READ", "0003 OPEN", "0004 CLOSE 00010001")
+        text(body) for body in ("0001 IDENT", "0002 BEAT", "0003 OPEN", "0004 CLOSE 00010001")
     )
 
 
@@ -93,7 +52,7 @@ def test_what_is_selected_is_closed_and_nothing_else() -> None:
 
 
 def test_two_word_lines_are_never_closed_at_once_even_if_the_firmware_forgot_the_break() -> None:
-    board = virtual(breaks=False)
+    board = virtual(BoardFaults(breaks=False))
     with driver(board.receive) as d:
         for word, bit in itertools.product(range(3), range(16, 19)):
             d.select({word, bit})
@@ -101,8 +60,8 @@ def test_two_word_lines_are_never_closed_at_once_even_if_the_firmware_forgot_the
 
 
 def test_a_driver_that_makes_before_it_breaks_is_found() -> None:
-    board = virtual(breaks=False)
-    with serial_line(board.receive) as line, MakesBeforeItBreaks(line.port, boot=0) as d:
+    board = virtual(BoardFaults(breaks=False))
+    with serial_line(board.receive) as line, MakesBeforeItBreaks(line.port, beat=0) as d:
         d.select({0, 16})
         d.select({1, 16})
     assert overlaps(board) == [{0, 1, 16}]
@@ -161,9 +120,14 @@ def test_no_reset_is_waited_for_at_a_pseudo_terminal() -> None:
 
 def test_another_instrument_is_refused() -> None:
     def receive(data: bytes) -> bytes:
-        return text("0001 IDENT crossbar-switch 2 32 5 5") if b"IDENT" in data else b""
+        return text("0001 IDENT crossbar-switch 1 32 5 5") if b"IDENT" in data else b""
 
-    with serial_line(receive) as line, pytest.raises(InstrumentError, match="with protocol 1"):
+    with (
+        serial_line(receive) as line,
+        pytest.raises(
+            InstrumentError, match=f"{line.port}: wanted crossbar-switch with protocol 2"
+        ),
+    ):
         SwitchBoard(line.port, boot=0, sequence=0).open()
 
 
@@ -177,12 +141,12 @@ def test_a_channel_that_does_not_exist_is_refused_before_anything_is_switched() 
 
 
 def test_a_stuck_output_is_an_error_and_nothing_is_closed_beside_it() -> None:
-    board = virtual(stuck=frozenset({4}))
+    board = virtual(BoardFaults(stuck=frozenset({4})))
     with serial_line(board.receive) as line, pytest.raises(InstrumentError, match=r"\[4\]"):
         SwitchBoard(line.port, boot=0).open()
     fine = virtual()
     with driver(fine.receive) as d:
-        fine._stuck = frozenset({4})
+        fine.faults = BoardFaults(stuck=frozenset({4}))
         with pytest.raises(InstrumentError, match=r"channels \[4\] are closed instead of \[\]"):
             d.select({0})
         assert fine.closed == {4}
@@ -305,7 +269,7 @@ def test_threads_get_their_own_answers() -> None:
             barrier.wait()
             for _k in range(10):
                 assert d.closed() == frozenset()
-                assert d.identify().protocol == 1
+                assert d.identify().channels == 32
 
         list(pool.map(work, range(4)))
         assert d.strays == 0

@@ -5,6 +5,8 @@ last question pass: it takes what the instruments' pins did meanwhile, lets the 
 answer, and gives the scope its inputs.
 """
 
+import time
+from collections.abc import Callable
 from typing import Protocol
 
 from crossbar.backend import Ampere, Second, Volt
@@ -134,6 +136,9 @@ class World:
         self.clock = clock
         self.netlist = netlist
         self._discovery: Discovery | None = None
+        self.busy: Second = 0.0
+        """What the wiring and the array took to compute, by the wall, s."""
+        self._watches: list[Callable[[], None]] = []
         self._passed = clock.now
 
     def attach(self, discovery: Discovery) -> None:
@@ -141,12 +146,26 @@ class World:
         self.advance()
         self._discovery = discovery
 
+    def watch(self, look: Callable[[], None]) -> None:
+        """Call this whenever time is about to pass, for an instrument that acts of itself."""
+        self._watches.append(look)
+
     def advance(self) -> None:
         """Let the wiring and the array live through the time since the last call."""
-        start, end = self._passed, self.clock.now
+        for look in self._watches:
+            look()
+        self._live(self.clock.now)
+
+    def _live(self, end: Second) -> None:
+        start = self._passed
         if end <= start:
             return
         self._passed = end
+        began = time.monotonic()
+        self._respond(start, end)
+        self.busy += time.monotonic() - began
+
+    def _respond(self, start: Second, end: Second) -> None:
         if self._discovery is None:
             low = Steps.constant(start, 0.0)
             pins = Steps.constant(start, 0)
@@ -171,7 +190,7 @@ class World:
         self.advance()
         return self.netlist.source_reading()
 
-    def switch(self, closed: frozenset[int]) -> None:
-        """Close these channels of the switch board and open all others."""
-        self.advance()
+    def switch(self, closed: frozenset[int], moment: Second | None = None) -> None:
+        """Close these channels of the switch board and open all others, at a moment before now."""
+        self._live(self.clock.now if moment is None else moment)
         self.netlist.switch(closed)
