@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 
 from crossbar.backend import Array, Checkup, Finding, Flag
-from crossbar.cli import bench_emulate, bench_serve, bench_status
+from crossbar.cli import bench_emulate, bench_serve, bench_status, bench_torture
 from crossbar.cli.bench_view import MICRO, draw, print_end, print_matrix
 from crossbar.cli.options import (
     STORE,
@@ -216,3 +216,4 @@ def _made_by(facts: dict[str, Any]) -> str:
 app.command("emulate", context_settings=bench_emulate.CONTEXT)(bench_emulate.emulate)
 app.command("serve")(bench_serve.serve)
 app.command("status")(bench_status.status)
+app.command("torture")(bench_torture.torture)

@@ -1,6 +1,6 @@
 """One tortured run: the steps of a plan through journal, guard and drivers, and what came of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +15,8 @@ from crossbar.recorder import Recorded
 from crossbar.store import Call, Store
 from crossbar.torture.plan import Drive, Pulse, Read, Staircase, Step, Waveform
 
+REFERRED = 8
+"""Multiplies at 0 V of which the mean is what flows there."""
 STORE = "torture.sqlite"
 
 
@@ -91,6 +93,7 @@ class _Progress:
     offset: Second = 0.0
     error: BaseException | None = None
     pulses: Array = field(default_factory=lambda: np.zeros((0, 0)))
+    zero: Array = field(default_factory=lambda: np.zeros(0))
 
 
 def play(
@@ -101,6 +104,7 @@ def play(
     *,
     trouble: Mapping[int, str] | None = None,
     array: Mapping[tuple[int, int], str] | None = None,
+    store: tuple[str, int] | None = None,
 ) -> Played:
     """Return what came of a run.
 
@@ -118,19 +122,23 @@ def play(
         What goes wrong with the Analog Discovery 2, by the number of the call of libdwf.
     array
         Cells that are shorted or missing.
+    store
+        ``sealed`` or ``gone``, and the step before which the store is.
     """
     progress = _Progress()
     path = folder / STORE
-    path.unlink(missing_ok=True)
-    with rehearsal(description, seed, array=array) as bench, Store.open(path) as store:
+    for old in folder.glob(f"{STORE}*"):
+        old.unlink()
+    with rehearsal(description, seed, array=array) as bench, Store.open(path) as kept:
         bench.virtual.plan(trouble or {})
+        acted = [_spoiling(kept, *store)] if store is not None else []
         with suppress(CrossbarError, KeyboardInterrupt):
-            _run(bench, description, steps, store, progress)
+            _run(bench, description, steps, kept, progress, acted, referred=bool(array))
         seen = bench.virtual.seen()
         met = bench.virtual.discovery.met
         return Played(
             data=progress.data,
-            calls=list(store.calls(1)) if store.runs() else [],
+            calls=list(kept.calls(1)) if kept.runs() else [],
             doses=seen["doses"],  # type: ignore[arg-type]
             violations=seen["violations"],  # type: ignore[arg-type]
             left=bench.virtual.driven(),
@@ -150,8 +158,15 @@ def _run(
     steps: Sequence[Step],
     store: Store,
     progress: _Progress,
+    before: Sequence[Callable[[int], None]] = (),
+    *,
+    referred: bool = False,
 ) -> None:
-    """Take every step; what ends it is noted, and raised."""
+    """Take every step; what ends it is noted, and raised.
+
+    With `referred` currents at 0 V are taken first, and count as flowing: a short carries the
+    offsets of converters into its bit line, which a crossbar measures and takes out.
+    """
     try:
         with bench.drivers as backend:
             progress.offset = bench.virtual.clock.now - backend.now
@@ -160,11 +175,18 @@ def _run(
             with store.start(experiment="torture", settings=settings, bench={"kind": "virtual"}) as r:
                 recorded = Recorded(guarded, r)
                 try:
-                    for step in steps:
+                    words, bits = guarded.shape
+                    progress.zero = np.zeros(bits)
+                    if referred:
+                        zeros = np.zeros((REFERRED, words))
+                        progress.zero = guarded.drive(zeros).current.mean(axis=0)
+                    for k, step in enumerate(steps):
+                        for act in before:
+                            act(k)
                         answer = step.act(recorded)
                         progress.answered += 1
                         if answer is not None:
-                            progress.data.append(_datum(bench, step, answer))
+                            progress.data.append(_datum(bench, step, answer, progress.zero))
                 finally:
                     progress.pulses = guarded.pulses.astype(np.float64)
     except BaseException as problem:
@@ -172,16 +194,30 @@ def _run(
         raise
 
 
-def _datum(bench: Rehearsal, step: Step, answer: Reading | Sweep) -> Datum:
-    """Return what was answered beside what really flowed."""
+def _spoiling(store: Store, what: str, at: int) -> Callable[[int], None]:
+    """Return what fills the disk, or takes the store away, before a step."""
+
+    def act(step: int) -> None:
+        if step != at:
+            return
+        if what == "sealed":
+            store._connection.execute("PRAGMA query_only = ON")
+        else:
+            store.path.rename(store.path.with_name(f"{STORE}.away"))
+
+    return act
+
+
+def _datum(bench: Rehearsal, step: Step, answer: Reading | Sweep, zero: Array) -> Datum:
+    """Return what was answered beside what really flowed; `zero` is what flows at 0 V."""
     verb = type(step).__name__.lower()
     if isinstance(step, Drive):
-        truth = np.array(step.voltages) @ bench.conductances
+        truth = np.array(step.voltages) @ bench.conductances + zero
     elif isinstance(step, (Staircase, Waveform)):
-        truth = bench.conductances[step.cell] * np.array(step.voltages)
+        truth = bench.conductances[step.cell] * np.array(step.voltages) + zero[step.cell[1]]
     else:
         assert isinstance(step, (Pulse, Read))  # noqa: S101 - no other step has an answer
         voltage = step.voltage if isinstance(step, Read) else step.read_voltage
         cells = Cells.of(step.cells)
-        truth = bench.conductances[cells.word, cells.bit] * voltage
+        truth = bench.conductances[cells.word, cells.bit] * voltage + zero[cells.bit]
     return Datum(verb, answer.current.copy(), answer.flags.copy(), truth)
