@@ -40,9 +40,7 @@ class Rehearsal:
 
     @property
     def conductances(self) -> Array:
-        """What a cell that is selected conducts, S: with its faults, and where lines float with
-        the paths beside it.
-        """
+        """What a selected cell conducts, S, with its faults, and the paths beside it if any."""
         rig = self.virtual.netlist.rig
         real = rig.circuit.conductances(rig.conductances)
         if not self.virtual.settings.netlist.startswith("mux"):
@@ -87,7 +85,7 @@ def rehearsal(
     *,
     array: Mapping[tuple[int, int], str] | None = None,
 ) -> Iterator[Rehearsal]:
-    """Plug a bench to be tortured into this process, its cells placed at conductances all different.
+    """Plug a bench to be tortured into this process; no two of its cells conduct alike.
 
     Parameters
     ----------
@@ -113,6 +111,12 @@ def rehearsal(
         virtual.netlist.rig.set_conductances(ladder(virtual.netlist.rig.shape, seed))
         drivers = plugged(hardware_settings(description.rehearsed), virtual.ports)
         yield Rehearsal(HardwareBackend(drivers, timer=virtual.clock), virtual)
+
+
+def grounded(description: Description) -> bool:
+    """Return whether unselected lines are at 0 V during a pulse on a bench from `tortured`."""
+    assert description.rehearsed is not None  # noqa: S101 - `tortured` saw to it
+    return hardware_settings(description.rehearsed).schemes.write == "grounded"
 
 
 def ladder(shape: tuple[int, int], seed: int) -> Array:

@@ -27,7 +27,14 @@ from crossbar.backend import (
     Second,
     Volt,
 )
-from instruments.discovery_devices import Capacity, Identity, begin, is_marked, open_device, turn_off
+from instruments.discovery_devices import (
+    Capacity,
+    Identity,
+    begin,
+    is_marked,
+    open_device,
+    turn_off,
+)
 from instruments.discovery_errors import translated
 from instruments.discovery_patterns import Idle, Pattern, Square
 from instruments.discovery_pins import Pins
@@ -53,7 +60,7 @@ __all__ = [
 ]
 
 EVIDENT: Volt = 0.05
-"""Output of an amplifier that no offset makes.  # assumed: ten times those of the example benches"""
+"""Output of an amplifier that no offset makes.  # assumed"""
 
 _log = logging.getLogger(__name__)
 

@@ -23,8 +23,8 @@ BEYOND = 1.5
 TURNS = 15
 """Turning points of noise that cannot repeat by chance.
 
-Where noise takes a sample to the next code with probability a, it turns at a (1 - a) of the samples,
-and two records agree at 1 - 2 a (1 - a) of them: with T turns in all, exp(-2 T), here 1e-13.
+Where noise takes a sample to the next code with probability a, a (1 - a) of the samples turn, and
+two records agree at 1 - 2 a (1 - a) of them: with T turns in all, exp(-2 T), here 1e-13.
 """
 
 

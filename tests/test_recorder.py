@@ -318,7 +318,7 @@ def test_a_bench_is_safe_before_a_slow_store_is_told(run: Run) -> None:
         order.extend(bench.made)
         return intent(*given)
 
-    run.intent = slow  # type: ignore[method-assign]
+    setattr(run, "intent", slow)  # noqa: B010  # the instance's, not the class's
     recorded.close()
     assert order == ["close"]
 

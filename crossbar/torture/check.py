@@ -57,7 +57,7 @@ def check(played: Played) -> list[Finding]:
 
 
 def _left(played: Played) -> Iterator[Finding]:
-    """What is on that should be off; a device that nobody can reach has to be reported."""
+    """Yield what is on that should be off; what nobody can reach has to be reported."""
     if not played.left:
         return
     if played.trouble == "CUT" and isinstance(played.error, CrossbarError):
@@ -79,21 +79,20 @@ def _wrong(played: Played) -> Iterator[Finding]:
 
 
 def _lost(played: Played) -> Iterator[Finding]:
-    """What a caller was given and the journal does not hold."""
+    """Yield what a caller was given and the journal does not hold."""
     answered = [call for call in played.calls if call.answered is not None]
     if len(answered) < played.answered:
         yield Finding(
             "lost record", f"{played.answered} calls returned, {len(answered)} are in the journal"
         )
-    given = [datum for datum in played.data]
     kept = [call.answered for call in answered if call.answered and "current" in call.answered]
-    for datum, arrays in zip(given, kept, strict=False):
+    for datum, arrays in zip(played.data, kept, strict=False):
         if not np.array_equal(arrays["current"], datum.current, equal_nan=True):
             yield Finding("lost record", f"{datum.verb}: the journal holds other currents")
 
 
 def _unasked(played: Played) -> Iterator[Finding]:
-    """What cells saw that no journalled intent covers at that moment."""
+    """Yield what cells saw that no journalled intent covers at that moment."""
     driving = [call for call in played.calls if call.verb in DRIVING]
     for dose in played.doses:
         start = float(dose["start"]) - played.offset  # type: ignore[arg-type]
@@ -101,7 +100,7 @@ def _unasked(played: Played) -> Iterator[Finding]:
         text = f"{dose['voltage']:.3g} V for {dose['width']:.3g} s on {dose['cells'] or 'many'}"
         if call is None:
             yield Finding("unasked", f"{text}: no intent was in the journal")
-        elif not _covered(call, dose):
+        elif not _covered(call, dose, shared=played.grounded or call.verb == "sweep"):
             yield Finding("unasked", f"{text}: not what {call.verb} {call.id} asked for")
 
 
@@ -114,8 +113,12 @@ def _under_way(calls: Sequence[Call], start: Second) -> Call | None:
     return None
 
 
-def _covered(call: Call, dose: Mapping[str, Any]) -> bool:
-    """Return whether a call asked for as much as a dose was."""
+def _covered(call: Call, dose: Mapping[str, Any], *, shared: bool) -> bool:
+    """Return whether a call asked for as much as a dose was.
+
+    With `shared` cells on the word line of one that was asked for may see as much: where unselected
+    lines are at 0 V they do, as under a source meter's sweep.
+    """
     asked = requested(call)
     voltage, width = float(dose["voltage"]), float(dose["width"])
     largest = max((size for wanted in asked.values() for size, _ in wanted), key=abs, default=0.0)
@@ -128,7 +131,9 @@ def _covered(call: Call, dose: Mapping[str, Any]) -> bool:
             np.sign(size) == np.sign(voltage)
             and abs(voltage) <= _most(size)
             and width <= LONGER[0] * long + LONGER[1]
-            for size, long in asked.get((int(cell[0]), int(cell[1])), ())
+            for at, wanted in asked.items()
+            if at == (int(cell[0]), int(cell[1])) or (shared and at[0] == int(cell[0]))
+            for size, long in wanted
         )
         for cell in dose["cells"]
     )
@@ -155,7 +160,7 @@ def _most(size: Volt) -> Volt:
 
 
 def _uncounted(played: Played) -> Iterator[Finding]:
-    """Cells that received more pulses than anybody counted, or than were asked for."""
+    """Yield cells that received more pulses than anybody counted, or than were asked for."""
     received: dict[tuple[int, int], int] = {}
     pulses = [call for call in played.calls if call.verb == "pulse"]
     for dose in played.doses:
@@ -167,6 +172,8 @@ def _uncounted(played: Played) -> Iterator[Finding]:
         if abs(float(dose["voltage"])) <= _most(HALF * largest):  # type: ignore[arg-type]
             continue
         for word, bit in dose["cells"]:  # type: ignore[attr-defined]
+            if played.grounded and (int(word), int(bit)) not in requested(call):
+                continue
             received[int(word), int(bit)] = received.get((int(word), int(bit)), 0) + 1
     for cell, count in received.items():
         counted = int(played.pulses[cell]) if played.pulses.size else 0

@@ -9,7 +9,7 @@ import numpy as np
 from crossbar.backend import Limits
 from crossbar.torture.plan import Pulse, Step
 
-TOO_MUCH = 1.5
+TOO_MUCH = 1.1
 """Times the largest voltage that the limits allow."""
 
 

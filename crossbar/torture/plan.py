@@ -95,7 +95,8 @@ class Wait:
 
     def act(self, bench: Backend) -> Answer:
         """Ask the bench for it."""
-        return bench.wait(self.duration)
+        bench.wait(self.duration)
+        return None
 
 
 Step: TypeAlias = Pulse | Read | Drive | Staircase | Waveform | Wait
@@ -140,9 +141,7 @@ def _cells(
     return tuple((int(k) // shape[1], int(k) % shape[1]) for k in flat)
 
 
-def _pulse(
-    rng: np.random.Generator, shape: tuple[int, int], limits: Limits, low: Volt
-) -> Pulse:
+def _pulse(rng: np.random.Generator, shape: tuple[int, int], limits: Limits, low: Volt) -> Pulse:
     cells = _cells(rng, shape, int(rng.integers(1, 4)))
     most = min(HIGHEST, limits.voltage)
     voltages = tuple(float(rng.choice([-1, 1]) * most * rng.uniform(0.8, 1)) for _ in cells)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from crossbar.backend import Array, Cells, CrossbarError, Limits, Reading, Second, Sweep
+from crossbar.backend import Array, Cells, Flags, Limits, Reading, Second, Sweep
 from crossbar.bench_file import Description
-from crossbar.bench_rehearsal import Rehearsal, rehearsal
+from crossbar.bench_rehearsal import Rehearsal, grounded, rehearsal
 from crossbar.guard import Guarded
 from crossbar.recorder import Recorded
 from crossbar.store import Call, Store
@@ -36,7 +36,7 @@ class Datum:
 
     verb: str
     current: Array
-    flags: Array
+    flags: Flags
     truth: Array
 
 
@@ -68,6 +68,8 @@ class Played:
         What went wrong, of what was planned.
     exchanges
         Calls of libdwf.
+    grounded
+        True if unselected lines are at 0 V during a pulse.
     """
 
     data: Sequence[Datum]
@@ -82,6 +84,7 @@ class Played:
     pulses: Array
     trouble: str | None
     exchanges: int
+    grounded: bool
 
 
 @dataclass(slots=True)
@@ -132,7 +135,7 @@ def play(
     with rehearsal(description, seed, array=array) as bench, Store.open(path) as kept:
         bench.virtual.plan(trouble or {})
         acted = [_spoiling(kept, *store)] if store is not None else []
-        with suppress(CrossbarError, KeyboardInterrupt):
+        with suppress(Exception, KeyboardInterrupt):  # noted, and judged
             _run(bench, description, steps, kept, progress, acted, referred=bool(array))
         seen = bench.virtual.seen()
         met = bench.virtual.discovery.met
@@ -149,6 +152,7 @@ def play(
             pulses=progress.pulses,
             trouble=None if met is None else met.name,
             exchanges=bench.virtual.discovery.calls,
+            grounded=grounded(description),
         )
 
 
@@ -172,7 +176,9 @@ def _run(
             progress.offset = bench.virtual.clock.now - backend.now
             guarded = Guarded(backend, description.limits)
             settings = {"steps": [repr(step) for step in steps]}
-            with store.start(experiment="torture", settings=settings, bench={"kind": "virtual"}) as r:
+            with store.start(
+                experiment="torture", settings=settings, bench={"kind": "virtual"}
+            ) as r:
                 recorded = Recorded(guarded, r)
                 try:
                     words, bits = guarded.shape

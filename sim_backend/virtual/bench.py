@@ -272,7 +272,9 @@ class VirtualBench:
         """
         unknown = sorted(set(trouble.values()) - set(Trouble.__members__))
         if unknown:
-            raise BenchError(f"{', '.join(unknown)}: no trouble of {', '.join(Trouble.__members__)}")
+            raise BenchError(
+                f"{', '.join(unknown)}: no trouble of {', '.join(Trouble.__members__)}"
+            )
         self.discovery.plan({at: Trouble[name] for at, name in trouble.items()})
 
     @property

@@ -22,14 +22,14 @@ class ArrayNetlist(Netlist, Protocol):
 class Build(Protocol):
     """What builds a wiring with its array."""
 
-    def __call__(self, settings: SimulationSettings, *, faults: Faults | None = ...) -> ArrayNetlist:
+    def __call__(
+        self, settings: SimulationSettings, *, faults: Faults | None = ...
+    ) -> ArrayNetlist:
         """Return the wiring, with what is wrong with it."""
         ...
 
 
-def _switched_serial(
-    settings: SimulationSettings, *, faults: Faults | None = None
-) -> ArrayNetlist:
+def _switched_serial(settings: SimulationSettings, *, faults: Faults | None = None) -> ArrayNetlist:
     ratio = 2 if settings.write_scheme == "third" else 1
     return SwitchedNetlist(settings, SwitchedParts(select="serial", ratio=ratio), faults)
 

@@ -23,8 +23,6 @@ ACROSS = 0.75
 A V/2 scheme leaves 0.5 elsewhere."""
 TOGETHER: Second = 1e-9
 """Stretches closer together than this are one."""
-MEANT = 3
-"""Cells of a moment that are listed; at more of them the voltage is that of half-selected lines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +198,8 @@ class Witness:
             cell = tuple(int(n) for n in place)
             self._note("envelope", f"{voltage:.3g} V across cell {cell}", start)
         chosen = np.argwhere(np.nan_to_num(size) >= ACROSS * peak)
-        few = len(chosen) <= MEANT
+        # Those of one line at most: at more the voltage is that of half-selected lines.
+        few = len(chosen) <= max(across.shape)
         cells = tuple((int(w), int(b)) for w, b in chosen) if few else ()
         last = self.doses[-1] if self.doses else None
         if (
