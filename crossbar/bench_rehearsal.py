@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +15,8 @@ from crossbar.bench_settings import hardware_settings, virtual_settings
 
 if TYPE_CHECKING:
     from instruments.backend import HardwareBackend
-    from sim_backend.virtual.bench import VirtualBench
+    from sim_backend.virtual.bench import VirtualBench, VirtualSettings
+    from sim_backend.virtual.remote import RemoteBench
 
 LOWEST: Siemens = 1e-5
 HIGHEST: Siemens = 7e-5
@@ -111,6 +113,38 @@ def rehearsal(
         virtual.netlist.rig.set_conductances(ladder(virtual.netlist.rig.shape, seed))
         drivers = plugged(hardware_settings(description.rehearsed), virtual.ports)
         yield Rehearsal(HardwareBackend(drivers, timer=virtual.clock), virtual)
+
+
+@contextmanager
+def hosted(description: Description, seed: int) -> Iterator[tuple[Description, "RemoteBench"]]:
+    """Put the instruments of a bench to be tortured into a process of their own.
+
+    Yields
+    ------
+    Description
+        Of the bench where they are now.
+    RemoteBench
+        What they do, as somebody with a meter would see it.
+    """
+    from sim_backend.virtual.remote import HostProcess, RemoteBench
+
+    settings = replace(virtual_settings(description, seed), host=None, clock="fast")
+    host = HostProcess(partial(_placed, settings, seed), tied=True)
+    try:
+        tables = {**description.tables, "host": str(host.path), "clock": "fast", "seed": seed}
+        with RemoteBench(host.path) as watched:
+            yield replace(description, tables=tables), watched
+    finally:
+        host.end()
+
+
+def _placed(settings: "VirtualSettings", seed: int) -> "VirtualBench":
+    """Return a virtual bench whose cells are placed."""
+    from sim_backend.virtual.bench import VirtualBench
+
+    virtual = VirtualBench(settings)
+    virtual.netlist.rig.set_conductances(ladder(virtual.netlist.rig.shape, seed))
+    return virtual
 
 
 def grounded(description: Description) -> bool:

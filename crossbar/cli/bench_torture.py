@@ -1,15 +1,19 @@
 """`xbar bench torture`: whole runs on a virtual bench while something goes wrong."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Annotated
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 
 from crossbar.cli.options import BenchOption, JsonOption
 from crossbar.cli.output import bars, console, print_json
+
+if TYPE_CHECKING:
+    from crossbar.torture.deaths import Death
 
 BROKEN = 1
 """Exit code if a promise was broken."""
@@ -21,6 +25,9 @@ def torture(
     bench: BenchOption = "virtual",
     seed: Annotated[int, typer.Option(min=0, help="Of the first run; the next has the next.")] = 0,
     runs: Annotated[int, typer.Option(min=1, help="How many, the faults in turn.")] = 170,
+    kills: Annotated[
+        int, typer.Option(min=0, help="Programs that are killed besides; each takes seconds.")
+    ] = 0,
     as_json: JsonOption = False,
 ) -> None:
     """Rehearse faults: pulled plugs, sticking scopes, full disks, and what comes of them.
@@ -28,15 +35,18 @@ def torture(
     Each run programs, reads, multiplies and sweeps cells of a virtual bench while one thing goes
     wrong at a random place. A witness at the terminals and a checker judge it: no voltage beyond
     the limits, none unasked or uncounted, none left on; no wrong current without a flag; nothing
-    acknowledged that the journal does not hold. Exit code 1 if a promise was broken.
+    acknowledged that the journal does not hold. With --kills, programs die by SIGKILL, SIGTERM and
+    Ctrl-C at random times: all is off within a second. Exit code 1 if a promise was broken.
     """
     from crossbar.bench import load
     from crossbar.torture.campaign import torture as tortured
+    from crossbar.torture.deaths import deaths
     from crossbar.torture.faults import FAULTS
 
     description = load(bench)
     with bars() as progress, _quiet():
         campaign = tortured(description, seed, runs, progress)
+        died = deaths(description, seed, kills, progress) if kills else []
     if as_json:
         print_json(
             {
@@ -65,6 +75,7 @@ def torture(
                     }
                     for broken in campaign.broken
                 ],
+                "kills": [asdict(death) for death in died],
             }
         )
     else:
@@ -85,8 +96,24 @@ def torture(
             f"{len(campaign.broken)} of {runs} runs broke a promise",
             soft_wrap=True,
         )
-    if campaign.broken:
+        if died:
+            _print_deaths(died)
+    if campaign.broken or any(death.findings for death in died):
         raise typer.Exit(BROKEN)
+
+
+def _print_deaths(died: "Sequence[Death]") -> None:
+    """Print how long benches stayed on, and what was broken."""
+    times = sorted(death.off for death in died)
+    broken = [death for death in died if death.findings]
+    for death in broken[:SHOWN]:
+        for finding in death.findings[:2]:
+            console.print(f"{death.by}: {finding.kind}: {finding.text}", markup=False)
+    console.print(
+        f"{len(died)} programs killed: all off after {1e3 * times[len(times) // 2]:.0f} ms in the "
+        f"median, {1e3 * times[-1]:.0f} ms at most; {len(broken)} broke a promise",
+        soft_wrap=True,
+    )
 
 
 @contextmanager
