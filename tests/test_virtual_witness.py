@@ -1,0 +1,45 @@
+import pytest
+
+from sim_backend.virtual.clock import FastClock
+from sim_backend.virtual.k2400 import Virtual2400
+from sim_backend.virtual.witness import Witness
+
+
+def watched() -> tuple[Witness, Virtual2400, FastClock]:
+    clock = FastClock()
+    witness = Witness(1e3, clock)
+    meter = Virtual2400(witness, clock)
+    witness.source_meter = meter
+    return witness, meter, clock
+
+
+def test_what_stands_at_the_terminals_is_written_down() -> None:
+    witness, meter, _ = watched()
+    for line in ("SENS:CURR:PROT 1e-3", "SOUR:VOLT 0.5", "OUTP ON", "SOUR:VOLT 2", "OUTP OFF"):
+        meter.handle(line)
+    assert [(each.voltage, each.limit) for each in witness.driven if each.on] == [
+        (0.5, 1e-3),
+        (2.0, 1e-3),
+    ]
+    assert not witness.beyond(2.0, 1e-3)
+    assert [each.voltage for each in witness.beyond(1.0, 1e-3)] == [2.0]
+    assert len(witness.beyond(2.0, 0.9e-3)) == 2
+
+
+def test_no_two_readings_are_the_same_and_each_is_remembered() -> None:
+    witness, meter, clock = watched()
+    for line in ("SOUR:VOLT 0.05", "OUTP ON", "READ?"):
+        meter.handle(line)
+    clock.sleep(1.0)
+    meter.handle("READ?")
+    first, second = witness.taken
+    assert first.current == pytest.approx(0.05 / first.resistance)
+    assert second.current < first.current * (1 - 5e-3)
+
+
+def test_open_terminals_drive_nothing() -> None:
+    witness, meter, _ = watched()
+    for line in ("OUTP:SMOD HIMP", "SOUR:VOLT 1", "OUTP ON", "OUTP OFF"):
+        meter.handle(line)
+    assert witness.driven[-1].voltage == 0.0
+    assert not witness.driven[-1].on
