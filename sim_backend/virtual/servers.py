@@ -22,7 +22,9 @@ if sys.platform != "win32":
 from sim_backend.virtual.clock import Clock, WallClock
 from sim_backend.virtual.k2400 import Virtual2400
 from sim_backend.virtual.k6487 import Virtual6487
-from sim_backend.virtual.lines import Instrument, Line, LineFaults
+from sim_backend.virtual.lines import Fault as Fault
+from sim_backend.virtual.lines import Instrument, LineFaults
+from sim_backend.virtual.lines import Line as Line
 from sim_backend.virtual.world import Resistor
 
 LOOPBACK = "127.0.0.1"
