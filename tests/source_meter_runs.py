@@ -18,7 +18,7 @@ from sim_backend.virtual.lines import Line, LineFaults
 from sim_backend.virtual.mishaps import USED, Mishap
 from sim_backend.virtual.servers import PtyServer, TcpServer
 from sim_backend.virtual.visa import library
-from sim_backend.virtual.witness import Taken, Witness
+from sim_backend.virtual.witness import Reading, Taken, Witness, is_true
 
 EVERY_CALL = bool(os.environ.get("CROSSBAR_EVERY_CALL"))
 """Faults at every message on every transport; `make torture` sets it."""
@@ -162,25 +162,10 @@ def is_right(model: str, datum: Datum) -> bool:
     """
     if datum.flags & Flag.CLIPPED:
         return math.isnan(datum.current)
-    for taken in datum.taken:
-        wanted = datum.level / taken.resistance
-        limited = abs(wanted) > COMPLIANCE
-        current = COMPLIANCE * (1 if wanted > 0 else -1) if limited else wanted
-        # A 6487 has no voltmeter.
-        voltage = datum.level if model == "6487" else current * taken.resistance
-        if (
-            _same(taken.current, current)
-            and _same(datum.current, current)
-            and _same(datum.voltage, voltage)
-            and bool(datum.flags & Flag.COMPLIANCE) >= limited
-        ):
-            return True
-    return False
-
-
-def _same(one: float, other: float) -> bool:
-    # Replies have seven digits; between two readings the resistor creeps by more.
-    return abs(one - other) <= 2e-6 * abs(other) + 1e-15
+    limited = bool(datum.flags & Flag.COMPLIANCE)
+    # A 6487 has no voltmeter.
+    reading = Reading(datum.voltage, datum.current, limited, measured=model == "2400")
+    return is_true(datum.taken, reading, level=datum.level, limit=COMPLIANCE)
 
 
 def violations(model: str, name: str, mishap: Mishap, done: Run, calm: Run) -> list[str]:

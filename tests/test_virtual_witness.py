@@ -2,7 +2,7 @@ import pytest
 
 from sim_backend.virtual.clock import FastClock
 from sim_backend.virtual.k2400 import Virtual2400
-from sim_backend.virtual.witness import Witness
+from sim_backend.virtual.witness import Reading, Taken, Witness, is_true
 
 
 def watched() -> tuple[Witness, Virtual2400, FastClock]:
@@ -43,3 +43,33 @@ def test_open_terminals_drive_nothing() -> None:
         meter.handle(line)
     assert witness.driven[-1].voltage == 0.0
     assert not witness.driven[-1].on
+
+
+FREE, LIMITED = Taken(1e3, 0.5, 5e-4), Taken(1e3, 1.0, 1e-3)
+
+
+@pytest.mark.parametrize(
+    ("taken", "level", "reading", "true"),
+    [
+        ([FREE], 0.5, Reading(0.5, 5e-4, False, True), True),
+        ([LIMITED, FREE], 0.5, Reading(0.5, 5e-4, False, True), True),
+        ([LIMITED], 2.0, Reading(1.0, 1e-3, True, True), True),
+        ([LIMITED], -2.0, Reading(1.0, 1e-3, True, True), False),
+        # Without a voltmeter the voltage is the level.
+        ([LIMITED], 2.0, Reading(2.0, 1e-3, True, False), True),
+        ([LIMITED], 2.0, Reading(2.0, 1e-3, True, True), False),
+        # A flag too many says nothing wrong, a flag too few does.
+        ([FREE], 0.5, Reading(0.5, 5e-4, True, True), True),
+        ([LIMITED], 2.0, Reading(1.0, 1e-3, False, True), False),
+        # Not taken at this level; not taken now; other numbers.
+        ([FREE], 0.6, Reading(0.5, 5e-4, False, True), False),
+        ([], 0.5, Reading(0.5, 5e-4, False, True), False),
+        ([FREE], 0.5, Reading(0.5, 5.1e-4, False, True), False),
+        ([FREE], 0.5, Reading(0.6, 5e-4, False, True), False),
+        ([FREE], 0.5, Reading(0.5, float("nan"), False, True), False),
+    ],
+)
+def test_a_reading_is_true_or_not(
+    taken: list[Taken], level: float, reading: Reading, *, true: bool
+) -> None:
+    assert is_true(taken, reading, level=level, limit=1e-3) is true

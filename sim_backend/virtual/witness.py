@@ -1,5 +1,6 @@
 """A resistor on a source meter that writes down what is done to it, whatever anybody says later."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -9,6 +10,10 @@ from sim_backend.virtual.world import Resistor
 
 CREEP = 1e-2
 """How much the resistance grows in a second, relative: no two readings are the same."""
+
+
+SAME = 2e-6
+"""How far a reading may be from what was measured, relative: replies have seven digits."""
 
 
 class Source(Protocol):
@@ -54,6 +59,26 @@ class Taken:
     resistance: Ohm
     voltage: Volt
     current: Ampere
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a driver says of one measurement.
+
+    Parameters
+    ----------
+    voltage, current
+        V and A.
+    limited
+        Whether the limit was active.
+    measured
+        Whether the voltage is measured, and not the level.
+    """
+
+    voltage: Volt
+    current: Ampere
+    limited: bool
+    measured: bool
 
 
 class Witness:
@@ -107,3 +132,34 @@ class Witness:
             for each in self.driven
             if each.on and not (abs(each.voltage) <= most_voltage and each.limit <= most_limit)
         ]
+
+
+def is_true(taken: Sequence[Taken], reading: Reading, *, level: Volt, limit: Ampere) -> bool:
+    """Return whether a reading was really taken at a level, and says so if the limit was active.
+
+    Parameters
+    ----------
+    taken
+        What was measured since the reading was asked for.
+    reading
+        Of a driver. It may say too often that the limit was active.
+    level, limit
+        Asked for, V and A.
+    """
+    for each in taken:
+        wanted = level / each.resistance
+        active = abs(wanted) > limit
+        current = limit * (1 if wanted > 0 else -1) if active else wanted
+        voltage = current * each.resistance if reading.measured else level
+        if (
+            _same(each.current, current)
+            and _same(reading.current, current)
+            and _same(reading.voltage, voltage)
+            and reading.limited >= active
+        ):
+            return True
+    return False
+
+
+def _same(one: float, other: float) -> bool:
+    return abs(one - other) <= SAME * abs(other) + 1e-15

@@ -5,6 +5,7 @@ is what the resistor at the terminals has seen. `make torture` plays every misha
 on all transports; `make test` takes fewer messages.
 """
 
+import random
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from copy import deepcopy
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 
+import source_meter_runs
 from crossbar.backend import InstrumentError
 from instruments import keithley2400, keithley6487, visa
 from instruments.keithley2400 import Keithley2400
@@ -21,8 +23,8 @@ from instruments.marks import marked, unmarked
 from instruments.off_switch import OffSwitch
 from instruments.read_back import Setting
 from sim_backend.virtual.clock import FastClock
-from sim_backend.virtual.lines import Fault
-from sim_backend.virtual.mishaps import BLIND, MISHAPS, USED
+from sim_backend.virtual.lines import Fault, LineFaults
+from sim_backend.virtual.mishaps import BLIND, MISHAPS, USED, Mishap, SourceMeter
 from sim_backend.virtual.visa import library
 from sim_backend.virtual.witness import Witness
 from source_meter_runs import (
@@ -151,6 +153,33 @@ def test_what_is_unplugged_is_reported_at_once_and_as_live() -> None:
         assert done.on
         assert LIVE in str(done.error)
         assert done.waited < calm(model).waited + 0.1 * DEADLINE["visa"]
+
+
+CAMPAIGN, SEED = (3000 if EVERY_CALL else 60), 20
+MOST_MISHAPS = 5
+
+
+@pytest.mark.parametrize("model", DRIVERS)
+def test_several_mishaps_in_one_job_do_no_harm(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Each may cost a deadline or two of its own.
+    monkeypatch.setattr(source_meter_runs, "DEADLINES_AT_MOST", 12)
+    names = [name for each, name in CASES if each == model]
+    rng = random.Random(SEED)  # noqa: S311
+    for job in range(CAMPAIGN):
+        one_question = rng.random() < 0.3
+        without = calm(model, one_question=one_question)
+        chosen = {
+            rng.randrange(len(without.messages) + 20): rng.choice(names)
+            for _ in range(rng.randint(2, MOST_MISHAPS))
+        }
+
+        def faults(meter: SourceMeter, _: int, chosen: dict[int, str] = chosen) -> LineFaults:
+            return {k: MISHAPS[name].faults(meter, k)[k] for k, name in chosen.items()}
+
+        mishap = Mishap(faults, by_hand=any(MISHAPS[name].by_hand for name in chosen.values()))
+        done = run(model, "visa", mishap, 0, one_question=one_question)
+        gone = "unplugged" if "unplugged" in chosen.values() else ""
+        assert violations(model, gone, mishap, done, without) == [], (SEED, job, chosen)
 
 
 # The commands, one by one.
