@@ -44,6 +44,8 @@ DEADLINES_AT_MOST = 7
 """That a run may wait for on top of what it takes; a safe-off that fails waits for two."""
 SPARE = {"visa": 0.5, "tcp": 20.0, "pty": 20.0}
 """What a run may take on top of that, s; by the wall the processor is others' too."""
+ARRIVING = {"visa": 0.0, "tcp": 0.3, "pty": 0.3}
+"""Until the last thing that was sent has arrived, s; only what is still on then is left on."""
 LIVE = "take it as live"
 OUT_OF_REACH = {("visa", "unplugged"), ("pty", "unplugged"), ("tcp", "hang")}
 """Where nothing that is sent arrives any more: a plug is out, or nothing clears the device."""
@@ -145,7 +147,10 @@ def run(
         except CrossbarError as problem:
             done.error = problem
         done.waited = _now(transport, clock) - began
-        done.messages = list(messages())
+        until = time.monotonic() + ARRIVING[transport]
+        while instrument.on and time.monotonic() < until:
+            time.sleep(0.005)
+    done.messages = list(messages())
     done.on = instrument.on
     done.beyond = list(witness.beyond(LARGEST, COMPLIANCE))
     return done
