@@ -34,8 +34,19 @@ from instruments.keithley2400_limits import (
     reading_time,
     voltage_range,
 )
+from instruments.keithley2400_settings import (
+    AT_REST,
+    AT_ZERO,
+    SWITCHED_ON,
+    configuration,
+    in_force,
+    limiting,
+    sourcing,
+    sweeping,
+)
 from instruments.off_switch import OffSwitch
-from instruments.replies import check_errors, confirm, numbers, register, spell
+from instruments.read_back import check, check_replies, put
+from instruments.replies import check_errors, numbers, register, spell
 from instruments.source_meter import (
     OVERFLOW,
     check_compliance,
@@ -44,13 +55,12 @@ from instruments.source_meter import (
     check_voltage,
     fitting_nplc,
     step_through,
+    times_until,
 )
 from instruments.timing import Monotonic, Timer
 from instruments.visa import Link
 from instruments.wire_guard import WireGuard
 
-LIMIT_TOLERANCE = 1e-3
-"""Of the limit as read back, relative. # assumed"""
 LEVEL_TOLERANCE = (0.01, 0.02)
 """Of the voltage measured against the one sourced, outside compliance: share, and V. # assumed"""
 OVERFLOWED, IN_COMPLIANCE, IN_RANGE_COMPLIANCE = 1 << 0, 1 << 3, 1 << 16
@@ -69,17 +79,8 @@ OFF = (
     "ARM:COUN 1",
     "TRIG:COUN 1",
 )
-SETUP = (
-    "SOUR:FUNC VOLT",
-    # Otherwise the output goes on and off by itself with every reading.
-    "SOUR:CLE:AUTO OFF",
-    "FORM ASC",
-    # PyMeasure's own methods take these five.
-    "FORM:ELEM VOLT,CURR,RES,TIME,STAT",
-    "SENS:FUNC:CONC ON",
-    "SENS:FUNC 'VOLT','CURR'",
-    "SENS:RES:MODE MAN",
-)
+POINT = ("READ?", "CURR:PROT:TRIP?", "CURR:PROT?", "SOUR:VOLT?")
+"""What is asked at each point, as one message where the instrument takes that."""
 
 
 class Keithley2400(PyMeasureKeithley2400):  # type: ignore[misc]  # PyMeasure has no types
@@ -220,22 +221,18 @@ class Keithley2400(PyMeasureKeithley2400):  # type: ignore[misc]  # PyMeasure ha
         check_nplc(nplc)
         check_power(voltage, compliance)
         span = voltage_range(voltage)
+        settings = configuration(
+            span,
+            compliance,
+            nplc,
+            autorange=autorange,
+            interlock=self._interlock,
+            off_state=self._off_state,
+        )
         with self.link.lock:
             self.safe()
-            for command in SETUP:
-                self.write(command)
-            self.write(f"OUTP:SMOD {self._off_state}")
-            self.write(f"OUTP:ENAB {'ON' if self._interlock else 'OFF'}")
-            self.write(f"SENS:CURR:NPLC {spell(nplc)}")
-            self.write(f"SOUR:VOLT:RANG {spell(span)}")
-            # Autorange first: a fixed range from before may be too large for the new limit.
-            self.write("SENS:CURR:RANG:AUTO ON")
-            self.write(f"SENS:CURR:PROT {spell(compliance)}")
-            if not autorange:
-                self.write(f"SENS:CURR:RANG {spell(compliance)}")
-            self._confirm(span, compliance)
-            if self.ask("OUTP:SMOD?").strip() != self._off_state:
-                raise InstrumentError(f"{self.link.name} keeps another off state")
+            put(self.link, settings)
+            check(self.link, (*AT_REST, *settings))
             check_errors(self.link, "configuring")
             self._configured = (span, compliance, nplc)
 
@@ -261,20 +258,35 @@ class Keithley2400(PyMeasureKeithley2400):  # type: ignore[misc]  # PyMeasure ha
             self._level = voltage
             self.write(f"SOUR:VOLT {spell(voltage)}")
 
+    def rest(self) -> None:
+        """Drive 0 V and make sure of it, inside `energised`: something may be switched now.
+
+        Raises
+        ------
+        InstrumentError
+            If the instrument does not say so, or the link fails.
+        """
+        with self.link.lock:
+            self.source(0.0)
+            check(self.link, [AT_ZERO])
+
     def measure(self) -> tuple[Volt, Ampere, Flag]:
         """Return voltage, V, current, A, and what they say about themselves, inside `energised`.
 
         Raises
         ------
         InstrumentError
-            If the voltage is not the one sourced, though not in compliance, or the link fails.
+            If level or limit are not what was set, the voltage is not the one sourced, though not
+            in compliance, or the link fails.
         """
-        _, _, nplc = self._in_force(on=True)
+        span, limit, nplc = self._in_force(on=True)
         with self.link.lock:
-            voltage, current, _, _, status = numbers(self.link.ask("READ?", reading_time(nplc)), 5)
-            tripped = numbers(self.ask("SENS:CURR:PROT:TRIP?"), 1)[0] != 0
             level = self._level
-        return self._judged(voltage, current, register(status), level, tripped=tripped)
+            reading, tripped, *kept = self.link.ask_all(POINT, reading_time(nplc))
+            check_replies(self.link, (limiting(limit), sourcing(level, span)), kept)
+        voltage, current, _, _, status = numbers(reading, 5)
+        in_compliance = numbers(tripped, 1)[0] != 0
+        return self._judged(voltage, current, register(status), level, tripped=in_compliance)
 
     def sweep(
         self, voltages: Array, compliance: Ampere, dwell: Second, *, nplc: float = 1.0
@@ -326,20 +338,16 @@ class Keithley2400(PyMeasureKeithley2400):  # type: ignore[misc]  # PyMeasure ha
             raise LimitError(f"{points} points from {start} V to {stop} V are no sweep")
         with self.link.lock:
             self.configure(largest, compliance, nplc=nplc)
-            for command in (
-                f"SOUR:VOLT:STAR {spell(start)}",
-                f"SOUR:VOLT:STOP {spell(stop)}",
-                f"SOUR:VOLT:STEP {spell((stop - start) / (points - 1))}",
-                # The range that was configured, and the limit with it.
-                "SOUR:SWE:RANG FIX",
-                f"SOUR:DEL {spell(dwell)}",
-                f"TRIG:COUN {points}",
-                "SOUR:VOLT:MODE SWE",
-            ):
-                self.write(command)
+            span, limit, _ = self._in_force(on=False)
+            swept = sweeping(start, stop, points, dwell, span)
+            put(self.link, swept)
+            check(self.link, swept)
+            # Its times begin anew, so that they do not do that in the middle.
+            self.write("SYST:TIME:RES")
             with self.energised():
                 reply = self.link.ask("READ?", points * (dwell + reading_time(nplc)))
                 end = self._timer.now
+                check(self.link, (SWITCHED_ON, *in_force(span, limit)))
                 check_errors(self.link, "in an internal sweep")
         table = np.array(numbers(reply, 5 * points)).reshape(points, 5)
         levels = np.linspace(start, stop, points)
@@ -349,7 +357,7 @@ class Keithley2400(PyMeasureKeithley2400):  # type: ignore[misc]  # PyMeasure ha
         ]
         found = np.array([point[:2] for point in judged], dtype=np.float64)
         flags = np.array([point[2] for point in judged], dtype=np.uint8)
-        return Sweep(found[:, 0], found[:, 1], end - (table[-1, 3] - table[:, 3]), flags)
+        return Sweep(found[:, 0], found[:, 1], times_until(end, table[:, 3]), flags)
 
     # What PyMeasure reads by MEAS?.
 
@@ -393,26 +401,16 @@ class Keithley2400(PyMeasureKeithley2400):  # type: ignore[misc]  # PyMeasure ha
             raise InstrumentError(f"{self.link.name} is off; use `with meter.energised()`")
         return self._configured
 
-    def _confirm(self, span: Volt, limit: Ampere) -> None:
-        if self.ask("SOUR:FUNC?").strip() != "VOLT":
-            raise InstrumentError(f"{self.link.name} does not source voltage")
-        found = numbers(self.ask("SOUR:VOLT:RANG?"), 1)[0]
-        if not span <= found <= span * OVERRANGE * (1 + LIMIT_TOLERANCE):
-            raise InstrumentError(f"{self.link.name} has the {found} V range, and not {span} V")
-        confirm(self.link, "SENS:CURR:PROT?", limit, LIMIT_TOLERANCE * limit)
-
     def _switch_on(self) -> None:
         if self._on:
             raise InstrumentError(f"{self.link.name} is on already")
         span, limit, _ = self._in_force(on=False)
         with self.link.lock:
-            self._confirm(span, limit)
-            confirm(self.link, "SOUR:VOLT?", 0)
+            check(self.link, (*in_force(span, limit), AT_ZERO))
             self._on = True
             self.write("OUTP ON")
-            confirm(self.link, ASKED_OFF, 1)
-            # ROUT:TERM and a fixed range may have changed it on the way.
-            self._confirm(span, limit)
+            # ROUT:TERM and a fixed range may have changed the limit on the way.
+            check(self.link, (SWITCHED_ON, *in_force(span, limit)))
             check_errors(self.link, "switching on")
 
     def _forget(self) -> None:

@@ -11,6 +11,8 @@ from instruments.source_rules import SourceRules, smallest_span
 from instruments.wire_guard import Rule, as_number, is_on
 
 RANGES: tuple[Volt, ...] = (0.2, 2.0, 20.0, 200.0)
+RESOLUTION = {0.2: 5e-6, 2.0: 5e-5, 20.0: 5e-4, 200.0: 5e-3}
+"""Steps of the source by range, V; specifications, from memory: contract test."""
 OVERRANGE = 1.05
 HIGH_VOLTAGE: Volt = 21.0
 """Above it, 105 mA at most; below it, 1.05 A (specifications)."""

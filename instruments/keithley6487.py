@@ -32,8 +32,20 @@ from instruments.keithley6487_limits import (
     reading_time,
     voltage_range,
 )
+from instruments.keithley6487_settings import (
+    AT_REST,
+    AT_ZERO,
+    SWITCHED_ON,
+    ZERO_CHECK_OFF,
+    configuration,
+    in_force,
+    limiting,
+    ranging,
+    sweeping,
+)
 from instruments.off_switch import OffSwitch
-from instruments.replies import check_errors, confirm, numbers, register, spell
+from instruments.read_back import check, check_replies, put, switch
+from instruments.replies import check_errors, numbers, obey, register, spell
 from instruments.source_meter import (
     OVERFLOW,
     check_compliance,
@@ -42,6 +54,7 @@ from instruments.source_meter import (
     check_voltage,
     fitting_nplc,
     step_through,
+    times_until,
 )
 from instruments.timing import Monotonic, Timer
 from instruments.visa import Link
@@ -66,15 +79,8 @@ OFF = (
     "ARM:COUN 1",
     "TRIG:COUN 1",
 )
-SETUP = (
-    "FORM ASC",
-    "FORM:ELEM READ,TIME,STAT,VSO",
-    "ARM:SOUR IMM",
-    "TRIG:SOUR IMM",
-    "SENS:AVER OFF",
-    "SENS:MED OFF",
-    "SYST:ZCH OFF",
-)
+POINT = ("READ?", "STAT:MEAS:COND?", "SOUR:VOLT:ILIM?", "SOUR:VOLT:STAT?", "SYST:ZCH?")
+"""What is asked at each point, as one message where the instrument takes that."""
 
 
 class Keithley6487(SCPIMixin, Instrument):  # type: ignore[misc]  # PyMeasure has no types
@@ -200,20 +206,13 @@ class Keithley6487(SCPIMixin, Instrument):  # type: ignore[misc]  # PyMeasure ha
         check_compliance(compliance, self._limits)
         check_nplc(nplc)
         span, limit = voltage_range(voltage), limit_below(compliance, voltage_range(voltage))
+        settings = configuration(
+            span, limit, compliance, nplc, autorange=autorange, interlock=self._interlock
+        )
         with self.link.lock:
             self.safe()
-            for command in (*SETUP, f"SENS:CURR:NPLC {spell(nplc)}"):
-                self.write(command)
-            if autorange:
-                self.write("SENS:CURR:RANG:AUTO ON")
-            else:
-                self.write(f"SENS:CURR:RANG {spell(min(compliance, 20e-3))}")
-            self.write(f"SOUR:VOLT:INT {'ON' if self._interlock else 'OFF'}")
-            # The range first: each has a limit of its own, and a new range brings it along.
-            self.write(f"SOUR:VOLT:RANG {spell(span)}")
-            self.write(f"SOUR:VOLT:ILIM {spell(limit)}")
-            self._confirm(span, limit)
-            confirm(self.link, "SYST:ZCH?", 0)
+            put(self.link, settings)
+            check(self.link, (*AT_REST, *settings))
             check_errors(self.link, "configuring")
             self._configured = (span, limit, nplc)
 
@@ -227,13 +226,17 @@ class Keithley6487(SCPIMixin, Instrument):  # type: ignore[misc]  # PyMeasure ha
         """
         with self.link.lock:
             self.safe()
-            for command in ("SYST:ZCH ON", f"SENS:CURR:RANG {LOWEST_RANGE:g}", "INIT"):
-                self.write(command)
-            self.link.ask("*OPC?", 1.0)
-            for command in ("SYST:ZCOR:ACQ", "SYST:ZCOR ON", "SENS:CURR:RANG:AUTO ON"):
-                self.write(command)
-            self.write("SYST:ZCH OFF")
-            confirm(self.link, "SYST:ZCOR?", 1)
+            for command in (
+                "SYST:ZCH ON",
+                f"SENS:CURR:RANG {LOWEST_RANGE:g}",
+                "INIT",
+                "SYST:ZCOR:ACQ",
+                "SYST:ZCOR ON",
+            ):
+                obey(self.link, command, 1.0)
+            settings = (*ranging(LOWEST_RANGE, autorange=True), ZERO_CHECK_OFF)
+            put(self.link, settings)
+            check(self.link, (*settings, switch("SYST:ZCOR", on=True)))
             check_errors(self.link, "correcting its zero")
 
     def energised(self) -> AbstractContextManager[None]:
@@ -258,24 +261,38 @@ class Keithley6487(SCPIMixin, Instrument):  # type: ignore[misc]  # PyMeasure ha
             self._level = voltage
             self.write(f"SOUR:VOLT {spell(voltage)}")
 
+    def rest(self) -> None:
+        """Drive 0 V and make sure of it, inside `energised`: something may be switched now.
+
+        Raises
+        ------
+        InstrumentError
+            If the instrument does not say so, or the link fails.
+        """
+        with self.link.lock:
+            self.source(0.0)
+            check(self.link, [AT_ZERO])
+
     def measure(self) -> tuple[Volt, Ampere, Flag]:
         """Return voltage, V, current, A, and what they say about themselves, inside `energised`.
 
         Raises
         ------
         InstrumentError
-            If the interlock is open, the source is not where it was put, or the link fails.
+            If the interlock is open, the source is off or not where it was put, the limit is
+            another, the input is switched to zero check, or the link fails.
         """
-        span, _, nplc = self._in_force(on=True)
+        span, limit, nplc = self._in_force(on=True)
         with self.link.lock:
-            reply = self.link.ask("READ?", reading_time(nplc))
-            current, _, _, voltage = numbers(reply, 4)
-            condition = register(numbers(self.ask("STAT:MEAS:COND?"), 1)[0])
-            if condition & INTERLOCK_OPEN:
-                raise InstrumentError(f"{self.link.name}: the interlock is open, nothing is driven")
-            self._check_sourced(voltage, self._level, span)
-        flags = Flag.COMPLIANCE if condition & IN_COMPLIANCE else Flag(0)
-        if not abs(current) < OVERFLOW or condition & OVERFLOWED:
+            level = self._level
+            reading, condition, *kept = self.link.ask_all(POINT, reading_time(nplc))
+        bits = register(numbers(condition, 1)[0])
+        self._check_interlock(is_open=bool(bits & INTERLOCK_OPEN))
+        check_replies(self.link, (limiting(limit), SWITCHED_ON, ZERO_CHECK_OFF), kept)
+        current, _, _, voltage = numbers(reading, 4)
+        self._check_sourced(voltage, level, span)
+        flags = Flag.COMPLIANCE if bits & IN_COMPLIANCE else Flag(0)
+        if not abs(current) < OVERFLOW or bits & OVERFLOWED:
             return voltage, float("nan"), flags | Flag.CLIPPED
         return voltage, current, flags
 
@@ -335,6 +352,8 @@ class Keithley6487(SCPIMixin, Instrument):  # type: ignore[misc]  # PyMeasure ha
                 span, limit, _ = self._in_force(on=True)
                 reply = self.link.ask("READ?", points * (dwell + reading_time(nplc)))
                 end = self._timer.now
+                check(self.link, (*in_force(span, limit), ZERO_CHECK_OFF))
+                self._ask_interlock()
                 check_errors(self.link, "in an internal sweep")
         table = np.array(numbers(reply, 4 * points)).reshape(points, 4)
         for voltage, level in zip(table[:, 3], levels, strict=True):
@@ -349,7 +368,7 @@ class Keithley6487(SCPIMixin, Instrument):  # type: ignore[misc]  # PyMeasure ha
         lost = ~(np.abs(current) < OVERFLOW)
         flags[lost] |= Flag.CLIPPED
         seen = np.where(lost, np.nan, current)
-        return Sweep(voltage.copy(), seen, end - (time[-1] - time), flags.astype(np.uint8))
+        return Sweep(voltage.copy(), seen, times_until(end, time), flags.astype(np.uint8))
 
     def _in_force(self, *, on: bool) -> tuple[Volt, Ampere, float]:
         if self._configured is None:
@@ -358,46 +377,38 @@ class Keithley6487(SCPIMixin, Instrument):  # type: ignore[misc]  # PyMeasure ha
             raise InstrumentError(f"{self.link.name} is off; use `with meter.energised()`")
         return self._configured
 
-    def _confirm(self, span: Volt, limit: Ampere) -> None:
-        confirm(self.link, "SOUR:VOLT:RANG?", span)
-        confirm(self.link, "SOUR:VOLT:ILIM?", limit, 1e-3 * limit)
-
     def _switch_on(self) -> None:
         if self._on:
             raise InstrumentError(f"{self.link.name} is on already")
         span, limit, _ = self._in_force(on=False)
         with self.link.lock:
-            self._confirm(span, limit)
-            confirm(self.link, "SOUR:VOLT?", 0)
-            self._check_interlock()
+            check(self.link, (*in_force(span, limit), AT_ZERO))
+            self._ask_interlock()
             self._on = True
             self.write("SOUR:VOLT:STAT ON")
-            confirm(self.link, ASKED_OFF, 1)
+            check(self.link, (SWITCHED_ON, *in_force(span, limit)))
             check_errors(self.link, "switching on")
 
     def _arm(self, start: Volt, stop: Volt, points: int, dwell: Second) -> None:
         span, limit, _ = self._in_force(on=False)
-        # Only whole steps run: a step rounded up would lose the last one.
-        step = np.floor(abs(stop - start) / (points - 1) * 1e9) / 1e9
-        for command in (
-            f"SOUR:VOLT:SWE:STAR {spell(start)}",
-            f"SOUR:VOLT:SWE:STOP {spell(stop)}",
-            f"SOUR:VOLT:SWE:STEP {spell(float(step))}",
-            f"SOUR:VOLT:SWE:DEL {spell(dwell)}",
-            f"ARM:COUN {points}",
-        ):
-            self.write(command)
-        self._confirm(span, limit)
-        self._check_interlock()
+        swept = sweeping(start, stop, points, dwell, span)
+        put(self.link, swept)
+        check(self.link, (*swept, *in_force(span, limit)))
+        # Its times begin anew, so that they do not do that in the middle.
+        self.write("SYST:TIME:RES")
+        self._ask_interlock()
         check_errors(self.link, "before an internal sweep")
         self._on = True
         self.write("SOUR:VOLT:SWE:INIT")
         # It picks its range from start and stop, and the range brings its own limit.
-        self._confirm(span, limit)
+        check(self.link, (*in_force(span, limit), SWITCHED_ON))
 
-    def _check_interlock(self) -> None:
-        if numbers(self.ask("SOUR:VOLT:INT:FAIL?"), 1)[0] != 0:
-            raise InstrumentError(f"{self.link.name}: the interlock is open")
+    def _ask_interlock(self) -> None:
+        self._check_interlock(is_open=numbers(self.ask("SOUR:VOLT:INT:FAIL?"), 1)[0] != 0)
+
+    def _check_interlock(self, *, is_open: bool) -> None:
+        if is_open:
+            raise InstrumentError(f"{self.link.name}: the interlock is open, nothing is driven")
 
     def _check_sourced(self, voltage: Volt, level: Volt, span: Volt) -> None:
         if not abs(voltage - level) <= RESOLUTION[span]:

@@ -15,6 +15,9 @@ from instruments.wire_guard import Rule, as_number
 RANGES: tuple[Volt, ...] = (10.0, 50.0, 500.0)
 LIMITS: tuple[Ampere, ...] = (25e-6, 250e-6, 2.5e-3, 25e-3)
 """Current limits of the source; the last on the 10 V range only (table 14-5)."""
+LARGEST_RANGE: Ampere = 20e-3
+OVERRANGE = 1.05
+"""Of the meter's ranges."""
 RESOLUTION = {10.0: 2e-4, 50.0: 1e-3, 500.0: 1e-2}
 """Steps of the source, V. From memory: contract test."""
 

@@ -100,7 +100,8 @@ class KeithleyPath:
         with self._switched(pairs[0]), self._meter.energised():
             for k, pair in enumerate(pairs):
                 if k:
-                    self._meter.source(0.0)
+                    # Asked: nothing is switched under voltage because a command was lost.
+                    self._meter.rest()
                     self._selector.hold(*pair, relay=True)
                 self._timer.sleep(self._settle)
                 self._meter.source(voltage)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from crossbar.backend import ClosedError, InstrumentError
-from instruments.replies import confirm, errors, numbers
+from instruments.replies import confirm, errors, identity, numbers
 from instruments.visa import Link
 
 log = logging.getLogger(__name__)
@@ -54,11 +54,16 @@ class OffSwitch:
         link = self._link
         link.open()
         try:
-            found = link.ask("*IDN?")
+            found = identity(link)
             if self._model not in found:
                 raise InstrumentError(f"{link.name} is {found!r}, and not a {self._model}")
             self._identity = found
-            was_on = numbers(link.ask(self._question), 1)[0] != 0
+            try:
+                was_on = numbers(link.ask(self._question), 1)[0] != 0
+            except InstrumentError:
+                # What cannot be asked, of what is known to be ours, is switched off.
+                self.off()
+                raise
             if was_on:
                 log.warning("%s was found on, and is switched off", link.name)
                 self.off()
@@ -109,7 +114,7 @@ class OffSwitch:
         try:
             link.reopen()
             self._write()
-            found = link.ask("*IDN?")
+            found = identity(link)
             if found != self._identity:
                 raise InstrumentError(f"{found!r} is there now, and {self._identity!r} was")
             confirm(link, self._question, 0)

@@ -9,6 +9,7 @@ from crossbar.backend import (
     Ampere,
     Array,
     Flag,
+    InstrumentError,
     LimitError,
     Limits,
     Second,
@@ -21,6 +22,8 @@ MAINS = 50.0
 """Lowest mains frequency, Hz: an integration time is at most ``nplc / MAINS``."""
 NPLC = (0.01, 10.0)
 """Shortest and longest integration that both instruments take; both manuals."""
+NPLC_TOLERANCE = 0.01
+"""Of the integration time as read back; both set it in steps of 0.01. # assumed"""
 CYCLES_PER_READING = 3.0
 """Integrations in one reading with autozero: signal, zero and reference; 2400S-900-01, 3."""
 OVERFLOW = 9e36
@@ -72,6 +75,10 @@ class SourceMeter(Protocol):
 
     def source(self, voltage: Volt) -> None:
         """Drive a voltage, V, inside `energised`."""
+        ...
+
+    def rest(self) -> None:
+        """Drive 0 V and make sure of it, inside `energised`: something may be switched now."""
         ...
 
     def measure(self) -> tuple[Volt, Ampere, Flag]:
@@ -203,6 +210,20 @@ def step_through(
     table = np.array([point[:3] for point in points], dtype=np.float64)
     marks = np.array([point[3] for point in points], dtype=np.uint8)
     return Sweep(table[:, 0], table[:, 1], table[:, 2], marks)
+
+
+def times_until(end: Second, stamps: Array) -> Array:
+    """Return an instrument's own times as bench times, s, of which the last is `end`.
+
+    Raises
+    ------
+    InstrumentError
+        If they are no times, or run back.
+    """
+    if not (np.all(np.abs(stamps) < OVERFLOW) and np.all(np.diff(stamps) >= 0)):
+        raise InstrumentError(f"{stamps.tolist()} are no times of readings, s")
+    past: Array = stamps[-1] - stamps
+    return end - past
 
 
 def fitting_nplc(nplc: float, dwell: Second) -> float:

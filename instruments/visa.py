@@ -1,30 +1,29 @@
 """One instrument on one VISA resource: a deadline for every exchange, a lock, one kind of error.
 
 `Link` is an adapter for PyMeasure's instruments. It opens nothing until `Link.open`, and what goes
-wrong on the way, in PyVISA, in a socket or in a serial port, arrives as `InstrumentError`.
+wrong on the way, in PyVISA, in a socket or in a serial port, arrives as `InstrumentError`. A reply
+is given to the question that it answers, or to none.
 """
 
+import itertools
 import select
-import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from threading import RLock
 from typing import Any
 
-import pyvisa
 from pymeasure.adapters import Adapter
-from pyvisa.constants import InterfaceType, StatusCode
+from pyvisa.constants import StatusCode
 from pyvisa.errors import Error as VisaError
 from pyvisa.errors import VisaIOError
 from pyvisa.highlevel import VisaLibraryBase
 from pyvisa.resources import MessageBasedResource
 
 from crossbar.backend import ClosedError, DeadlineError, InstrumentError, Second
+from instruments.marks import MARKS, is_stale, marked, messages, unmarked
+from instruments.visa_resources import can_clear, has_input, is_serial, opened, settle, socket_of
 
-BAUD_RATE = 57600
-"""Fastest that both Keithleys take; at 9600 the wire sets the time of a sweep, not the NPLC."""
-OPENING: Second = 2.0
 QUIET: Second = 0.02
 """Silence after which nothing more is on its way; at 57600 baud a character takes 0.2 ms."""
 DRAINING: Second = 0.5
@@ -67,7 +66,8 @@ class Link(Adapter):  # type: ignore[misc]  # PyMeasure has no types
         # False from the moment a reply is owed until it is here: whatever ends an exchange early,
         # Ctrl-C included, leaves a reply behind that would answer the next question.
         self._in_step = True
-        self._nonce = 0
+        self._marks = itertools.cycle(MARKS)
+        self._marked: bool | None = None if self._given is None else False
         self._received = bytearray()
 
     def open(self) -> None:
@@ -84,10 +84,10 @@ class Link(Adapter):  # type: ignore[misc]  # PyMeasure has no types
             # An earlier user may have left a reply behind.
             self._in_step = False
             self._received.clear()
-            self._resource = opened = self._found()
+            self._resource = found = opened(self.name, self._library)
             try:
                 with self._translated("could not be set up"):
-                    self._settle(opened)
+                    settle(found, self.deadline)
             except BaseException:
                 self.close()
                 raise
@@ -105,6 +105,11 @@ class Link(Adapter):  # type: ignore[misc]  # PyMeasure has no types
         """False while a reply is owed that nobody waits for any more."""
         return self._in_step
 
+    @property
+    def marked(self) -> bool | None:
+        """True if replies are told apart by marks, and not by their order; None if not known."""
+        return self._marked
+
     def reopen(self) -> None:
         """Close and open again.
 
@@ -117,13 +122,13 @@ class Link(Adapter):  # type: ignore[misc]  # PyMeasure has no types
             self.close()
             self.open()
 
-    def ask(self, command: str, expected: Second = 0.0) -> str:
+    def ask(self, question: str, expected: Second = 0.0) -> str:
         """Return the reply to a question, and to this one.
 
         Parameters
         ----------
-        command
-            With as many questions as the reply has parts.
+        question
+            A message with as many questions as the reply has parts.
         expected
             What the measurement itself takes, s; the deadline begins after it.
 
@@ -132,13 +137,40 @@ class Link(Adapter):  # type: ignore[misc]  # PyMeasure has no types
         DeadlineError
             If no reply comes in time.
         InstrumentError
-            If the link fails.
+            If the instrument refuses to answer, or the link fails.
         ClosedError
             If the link is not open.
         """
         with self.lock:
             self._catch_up()
-            return self._exchange(command, expected)
+            return (self._marked_exchange if self._marked else self._exchange)(question, expected)
+
+    def ask_all(self, questions: Sequence[str], expected: Second = 0.0) -> list[str]:
+        """Return the replies to several questions, asked at once where the instrument takes that.
+
+        Parameters
+        ----------
+        questions
+            In this order; the reply to each is without semicolons.
+        expected
+            As for `ask`, of the first.
+
+        Raises
+        ------
+        InstrumentError
+            As for `ask`, and if there is not one reply to each.
+        """
+        with self.lock:
+            self._catch_up()
+            if not self._marked:
+                return [self.ask(question, expected) for question in questions]
+            replies: list[str] = []
+            for message, count in messages(questions):
+                parts = self.ask(message, expected).split(";")
+                if len(parts) != count:
+                    raise InstrumentError(f"{self.name}: {parts} are no replies to {message!r}")
+                replies += parts
+            return replies
 
     def interrupt(self) -> None:
         """Clear the device, where that cannot hang, so that it listens although it is busy.
@@ -152,9 +184,9 @@ class Link(Adapter):  # type: ignore[misc]  # PyMeasure has no types
         if resource is None:
             return
         with self.lock, self._translated("takes no device clear"):
-            if resource.interface_type == InterfaceType.asrl:
+            if is_serial(resource):
                 resource.write_raw(DEVICE_CLEAR)
-            elif _can_clear(resource):
+            elif can_clear(resource):
                 resource.clear()
 
     # What PyMeasure calls.
@@ -167,7 +199,7 @@ class Link(Adapter):  # type: ignore[misc]  # PyMeasure has no types
             return
         with self.lock, self._translated(f"did not take {command!r}"):
             resource = self._opened()
-            line = _socket(resource)
+            line = socket_of(resource)
             # PyVISA-py waits for ever to write to a peer that does not read.
             if line is not None and not select.select([], [line], [], self.deadline)[1]:
                 raise TimeoutError(command)
@@ -177,27 +209,48 @@ class Link(Adapter):  # type: ignore[misc]  # PyMeasure has no types
         if self._given is not None:
             return str(self._given.read())
         with self.lock:
-            return self._take(0.0)
+            return self._take(self.deadline)
 
     def __repr__(self) -> str:
         return f"<Link({self.name!r})>"
 
     # How an exchange goes.
 
-    def _exchange(self, command: str, expected: Second) -> str:
+    def _exchange(self, question: str, expected: Second) -> str:
+        """Return what comes after a question, whatever it is."""
         self._in_step = False
-        self.write(command)
+        self.write(question)
         if self._given is not None:
             reply = str(self._given.read())
         else:
-            reply = self._take(expected)
+            reply = self._take(self.deadline + expected)
             self.log.debug("READ:%s", reply)
         self._in_step = True
         return reply
 
-    def _take(self, expected: Second) -> str:
+    def _marked_exchange(self, question: str, expected: Second) -> str:
+        """Return what comes with the mark of this question; earlier replies are skipped."""
+        mark, wait = next(self._marks), self.deadline + expected
+        until = time.monotonic() + wait
+        self._in_step = False
+        self.write(marked(question, mark))
+        while True:
+            line = self._take(wait)
+            self.log.debug("READ:%s", line)
+            reply, found = unmarked(question, line)
+            if found == mark:
+                break
+            if not is_stale(line):
+                raise InstrumentError(f"{self.name}: {line!r} is no reply to {question!r}")
+            wait = max(until - time.monotonic(), 0.0)
+        self._in_step = True
+        if not reply:
+            raise InstrumentError(f"{self.name} does not answer {question!r}")
+        return reply
+
+    def _take(self, wait: Second) -> str:
         with self._translated("did not reply"):
-            line = self._line(self.deadline + expected)
+            line = self._line(wait)
         try:
             if not line.endswith(b"\n"):
                 raise ValueError(line)
@@ -207,7 +260,7 @@ class Link(Adapter):  # type: ignore[misc]  # PyMeasure has no types
 
     def _line(self, wait: Second) -> bytes:
         resource = self._opened()
-        line = _socket(resource)
+        line = socket_of(resource)
         if line is None:
             resource.timeout = wait * 1e3
             return resource.read_raw()
@@ -227,32 +280,54 @@ class Link(Adapter):  # type: ignore[misc]  # PyMeasure has no types
         del self._received[:end]
         return first
 
+    # How it gets into step.
+
     def _catch_up(self) -> None:
-        """Get rid of replies to earlier questions."""
+        """Get rid of replies to earlier questions, if there may be any."""
         if self._given is not None:
             return
+        with self._translated("is broken"):
+            stray = bool(self._received) or has_input(self._opened())
+        if self._in_step and not stray:
+            return
+        self._get_into_step()
+        if self._marked is None:
+            self._marked = self._takes_marks()
+
+    def _get_into_step(self) -> None:
+        self._in_step = False
         resource = self._opened()
         with self._translated("is broken"):
-            if self._in_step and not (self._received or _has_input(resource)):
-                return
-            if _can_clear(resource):
+            if can_clear(resource):
                 resource.clear()
             else:
                 self._drain()
         # Silence proves nothing about a reply that is late: ask for a number that no earlier
         # question was about, and skip what comes before it.
-        self._nonce = self._nonce % 254 + 1
-        self.write(f"*ESE {self._nonce}")
+        mark = next(self._marks)
+        self.write(f"*ESE {mark}")
         # "*ESE?" alone in its message: in 488.1 mode there is one question per message.
         reply = self._exchange("*ESE?", 0.0)
         until = time.monotonic() + DRAINING
-        while not _is_number(reply, self._nonce):
-            if time.monotonic() > until:
-                self._in_step = False
-                raise InstrumentError(f"{self.name} answers {reply!r} to *ESE? and does not stop")
+        while not _is_number(reply, mark):
             self._in_step = False
-            reply = self._take(0.0)
+            if time.monotonic() > until:
+                raise InstrumentError(f"{self.name} answers {reply!r} to *ESE? and does not stop")
+            reply = self._take(self.deadline)
             self._in_step = True
+
+    def _takes_marks(self) -> bool:
+        """Return whether the instrument answers two questions of one message."""
+        for _ in range(2):
+            try:
+                self._marked_exchange("*ESE?", 0.0)
+            except InstrumentError as problem:
+                # Once may be the link's fault.
+                self.log.warning("%s takes no marks: %s", self.name, problem)
+                self._get_into_step()
+            else:
+                return True
+        return False
 
     def _drain(self) -> None:
         """Read until nothing comes; an instrument that talks on and on is broken."""
@@ -268,40 +343,10 @@ class Link(Adapter):  # type: ignore[misc]  # PyMeasure has no types
         # A beginning without an end.
         self._received.clear()
 
-    def _found(self) -> MessageBasedResource:
-        try:
-            manager = pyvisa.ResourceManager(self._library)
-            opened = manager.open_resource(self.name, open_timeout=round(OPENING * 1e3))
-        except Exception as problem:
-            # PyVISA-py raises plain Exception for a socket that it cannot connect.
-            raise InstrumentError(f"{self.name} could not be opened: {problem}") from problem
-        if not isinstance(opened, MessageBasedResource):
-            opened.close()
-            raise InstrumentError(f"{self.name} is no instrument that takes messages")
-        return opened
-
     def _opened(self) -> MessageBasedResource:
         if self._resource is None:
             raise ClosedError(f"{self.name} is not open")
         return self._resource
-
-    def _settle(self, resource: MessageBasedResource) -> None:
-        """Set what the kind of transport needs."""
-        resource.timeout = self.deadline * 1e3
-        resource.write_termination = "\n"
-        if resource.interface_type != InterfaceType.gpib:
-            # On GPIB the end is a line of the bus; PyVISA-py refuses a termination there.
-            resource.read_termination = "\n"
-        interface = _interface(resource)
-        if resource.interface_type == InterfaceType.asrl:
-            if hasattr(interface, "exclusive"):
-                # It is locked when the next setting is applied, which is the baud rate's.
-                interface.exclusive = True
-            resource.baud_rate = BAUD_RATE  # type: ignore[attr-defined]
-        elif isinstance(interface, socket.socket):
-            # Nagle's algorithm holds a second message back until the first is acknowledged: 40 ms.
-            interface.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            interface.settimeout(self.deadline)
 
     @contextmanager
     def _translated(self, what: str) -> Iterator[None]:
@@ -328,28 +373,3 @@ def _is_number(text: str, number: int) -> bool:
         return float(text) == number
     except ValueError:
         return False
-
-
-def _can_clear(resource: MessageBasedResource) -> bool:
-    # A serial port has no clear, and PyVISA-py's of a socket whose peer is gone never returns.
-    is_serial = resource.interface_type == InterfaceType.asrl
-    return not is_serial and resource.resource_class != "SOCKET"
-
-
-def _interface(resource: MessageBasedResource) -> Any:
-    """Return PyVISA-py's own socket or port; None in other libraries, which need no help."""
-    sessions = getattr(resource.visalib, "sessions", {})
-    return getattr(sessions.get(resource.session), "interface", None)
-
-
-def _socket(resource: MessageBasedResource) -> socket.socket | None:
-    interface = _interface(resource)
-    return interface if isinstance(interface, socket.socket) else None
-
-
-def _has_input(resource: MessageBasedResource) -> bool:
-    """Return True if something waits that nobody asked for."""
-    line = _socket(resource)
-    if line is not None:
-        return bool(select.select([line], [], [], 0)[0])
-    return bool(getattr(_interface(resource), "in_waiting", 0))

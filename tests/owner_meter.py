@@ -1,6 +1,6 @@
 """A Keithley 6487 or 2400, virtual or the owner's."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from pyvisa.highlevel import VisaLibraryBase
 
-from crossbar.backend import Limits
+from crossbar.backend import InstrumentError, Limits
 from instruments.keithley2400 import Keithley2400
 from instruments.keithley6487 import Keithley6487
+from instruments.read_back import Setting, put
 from instruments.timing import Monotonic, Timer
 from instruments.visa import Link
 from owner_bench import LARGEST, Place, place
@@ -138,6 +139,29 @@ def meter(
 def error(opened: Meter) -> int:
     """Take the oldest error out of the queue."""
     return int(opened.ask("SYST:ERR?").partition(",")[0])
+
+
+def check_read_back(opened: Meter, settings: Sequence[Setting]) -> None:
+    """Send settings, and fail with every one that does not read back as it was set."""
+    put(opened.link, settings)
+    # Of those with the same header the last one counts.
+    listed = list({setting.header: setting for setting in settings}.values())
+    replies = opened.link.ask_all([setting.question for setting in listed])
+    wrong = {
+        f"{setting.header} {setting.value}": reply
+        for setting, reply in zip(listed, replies, strict=True)
+        if not _holds(setting, reply)
+    }
+    opened.place.note(f"reads back otherwise: {wrong or 'nothing'}")
+    assert wrong == {}
+    assert error(opened) == 0
+
+
+def _holds(setting: Setting, reply: str) -> bool:
+    try:
+        return setting.holds(reply)
+    except InstrumentError:
+        return False
 
 
 def check_sweep(opened: Meter, driver: type[Keithley6487] | type[Keithley2400]) -> None:

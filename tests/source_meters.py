@@ -72,10 +72,6 @@ def lose_reply(rest: Callable[[], str | None]) -> None:
     rest()
 
 
-def lose_message(rest: Callable[[], str | None]) -> None:
-    """Never hear it."""
-
-
 def reset_before(rest: Callable[[], str | None]) -> None:
     """Break the link before the message arrives."""
     raise ConnectionResetError("planted")

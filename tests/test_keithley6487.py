@@ -22,22 +22,27 @@ SAFE = [
     ("*CLS", None),
 ]
 IN_FORCE = [("SOUR:VOLT:RANG?", "1.000000E+01"), ("SOUR:VOLT:ILIM?", "2.500000E-05")]
+AT_REST = [("SOUR:VOLT?", "0.000000E+00"), ("ARM:COUN?", "1"), ("TRIG:COUN?", "1")]
+SET = [
+    ("FORM ASC", "ASC"),
+    ("FORM:ELEM READ,TIME,STAT,VSO", "READ,TIME,STAT,VSO"),
+    ("ARM:SOUR IMM", "IMM"),
+    ("TRIG:SOUR IMM", "IMM"),
+    ("SENS:AVER OFF", "0"),
+    ("SENS:MED OFF", "0"),
+    ("SYST:ZCH OFF", "0"),
+    ("SENS:CURR:NPLC 1", "1.00"),
+    ("SENS:CURR:RANG:AUTO ON", "1"),
+    ("SOUR:VOLT:INT OFF", "0"),
+    ("SOUR:VOLT:RANG 10", "1.000000E+01"),
+    ("SOUR:VOLT:ILIM 2.5e-05", "2.500000E-05"),
+]
+"""What is sent, and how it reads back."""
 CONFIGURED = [
     *SAFE,
-    ("FORM ASC", None),
-    ("FORM:ELEM READ,TIME,STAT,VSO", None),
-    ("ARM:SOUR IMM", None),
-    ("TRIG:SOUR IMM", None),
-    ("SENS:AVER OFF", None),
-    ("SENS:MED OFF", None),
-    ("SYST:ZCH OFF", None),
-    ("SENS:CURR:NPLC 1", None),
-    ("SENS:CURR:RANG:AUTO ON", None),
-    ("SOUR:VOLT:INT OFF", None),
-    ("SOUR:VOLT:RANG 10", None),
-    ("SOUR:VOLT:ILIM 2.5e-05", None),
-    *IN_FORCE,
-    ("SYST:ZCH?", "0"),
+    *((command, None) for command, _ in SET),
+    *AT_REST,
+    *((f"{command.partition(' ')[0]}?", reply) for command, reply in SET),
     NO_ERROR,
 ]
 ENERGISED = [
@@ -46,8 +51,10 @@ ENERGISED = [
     ("SOUR:VOLT:INT:FAIL?", "0"),
     ("SOUR:VOLT:STAT ON", None),
     ("SOUR:VOLT:STAT?", "1"),
+    *IN_FORCE,
     NO_ERROR,
 ]
+KEPT = [("SOUR:VOLT:ILIM?", "2.500000E-05"), ("SOUR:VOLT:STAT?", "1"), ("SYST:ZCH?", "0")]
 
 
 def test_open_and_close() -> None:
@@ -82,6 +89,7 @@ def test_measure(reading: str, condition: str, current: float, flags: Flag) -> N
         ("SOUR:VOLT 0.25", None),
         ("READ?", f"{reading},+1.250000E-01,+0.000000E+00,+2.500000E-01"),
         ("STAT:MEAS:COND?", condition),
+        *KEPT,
         *SAFE,
         *SAFE,
     ]
@@ -109,8 +117,8 @@ def test_measure(reading: str, condition: str, current: float, flags: Flag) -> N
 def test_a_reading_that_cannot_be_right_is_an_error_and_ends_off(
     reply: str, condition: str, words: str
 ) -> None:
-    asked = [] if "A," in reply else [("STAT:MEAS:COND?", condition)]
-    pairs = [*OPENED, *CONFIGURED, *ENERGISED, ("SOUR:VOLT 0.25", None), ("READ?", reply), *asked]
+    asked = [("READ?", reply), ("STAT:MEAS:COND?", condition), *KEPT]
+    pairs = [*OPENED, *CONFIGURED, *ENERGISED, ("SOUR:VOLT 0.25", None), *asked]
 
     def run(meter: Keithley6487) -> None:
         meter.configure(5.0, 80e-6)
@@ -127,14 +135,15 @@ def test_zero() -> None:
     pairs = [
         *OPENED,
         *SAFE,
-        ("SYST:ZCH ON", None),
-        ("SENS:CURR:RANG 2e-09", None),
-        ("INIT", None),
-        ("*OPC?", "1"),
-        ("SYST:ZCOR:ACQ", None),
-        ("SYST:ZCOR ON", None),
+        ("SYST:ZCH ON;*OPC?", "1"),
+        ("SENS:CURR:RANG 2e-09;*OPC?", "1"),
+        ("INIT;*OPC?", "1"),
+        ("SYST:ZCOR:ACQ;*OPC?", "1"),
+        ("SYST:ZCOR ON;*OPC?", "1"),
         ("SENS:CURR:RANG:AUTO ON", None),
         ("SYST:ZCH OFF", None),
+        ("SENS:CURR:RANG:AUTO?", "1"),
+        ("SYST:ZCH?", "0"),
         ("SYST:ZCOR?", "1"),
         NO_ERROR,
         *SAFE,
@@ -157,12 +166,22 @@ def test_internal_sweep() -> None:
         ("SOUR:VOLT:SWE:STEP 0.333333333", None),
         ("SOUR:VOLT:SWE:DEL 0.01", None),
         ("ARM:COUN 4", None),
+        ("SOUR:VOLT:SWE:STAR?", "0.000000E+00"),
+        ("SOUR:VOLT:SWE:STOP?", "1.000000E+00"),
+        ("SOUR:VOLT:SWE:STEP?", "3.333333E-01"),
+        ("SOUR:VOLT:SWE:DEL?", "1.000000E-02"),
+        ("ARM:COUN?", "4"),
         *IN_FORCE,
+        ("SYST:TIME:RES", None),
         ("SOUR:VOLT:INT:FAIL?", "0"),
         NO_ERROR,
         ("SOUR:VOLT:SWE:INIT", None),
         *IN_FORCE,
+        ("SOUR:VOLT:STAT?", "1"),
         ("READ?", ",".join(readings)),
+        *IN_FORCE,
+        ("SYST:ZCH?", "0"),
+        ("SOUR:VOLT:INT:FAIL?", "0"),
         NO_ERROR,
         *SAFE,
         *SAFE,
@@ -179,9 +198,9 @@ def test_an_internal_sweep_of_another_length_is_an_error() -> None:
     desk = Desk("6487")
     original = desk.virtual.handle
     desk.virtual.handle = lambda line: original(
-        "SOUR:VOLT:SWE:STEP 0.6" if "SWE:STEP" in line else line
+        "SOUR:VOLT:SWE:STEP 0.6" if "SWE:STEP " in line else line
     )
-    with desk.meter, pytest.raises(InstrumentError, match="was told"):
+    with desk.meter, pytest.raises(InstrumentError, match=r"SWE:STEP. .* was set to 0\.5"):
         desk.meter.internal_sweep(0.0, 1.0, 3, 1e-3, 0.01)
     assert not desk.virtual.on
 

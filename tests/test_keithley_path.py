@@ -52,6 +52,11 @@ class Bench:
         assert self.on
         self.voltage = voltage
 
+    def rest(self) -> None:
+        assert self.on
+        self.voltage = 0.0
+        self.log.append("rest")
+
     def measure(self) -> tuple[float, float, Flag]:
         current = np.nan if self.overflow else self.voltage * CONDUCTANCE
         return self.voltage, current, Flag.CLIPPED if self.overflow else Flag(0)
@@ -98,7 +103,9 @@ def test_reads_throw_the_relay_once_and_only_while_nothing_is_driven() -> None:
         "open",
         "configure 0.3 V 0.001 A 0.1",
         "hold 1 2",
+        "rest",
         "hold 3 4",
+        "rest",
         "hold 1 2",
         "off",
         "release",
@@ -125,6 +132,19 @@ def test_an_interrupt_switches_off_before_the_relay_is_thrown_back() -> None:
     with pytest.raises(KeyboardInterrupt):
         path.read([(1, 2)], 0.3)
     assert not bench.on
+    assert bench.log[-3:] == ["off", "off", "release"]
+
+
+def test_no_relay_is_thrown_while_it_is_not_sure_that_nothing_is_driven() -> None:
+    bench = Bench()
+
+    def unsure() -> None:
+        raise InstrumentError("SOUR:VOLT? is 0.3, and was set to 0")
+
+    bench.rest = unsure  # type: ignore[method-assign]
+    with pytest.raises(InstrumentError, match="was set to 0"):
+        path_of(bench).read([(1, 2), (3, 4)], 0.3)
+    assert "hold 3 4" not in bench.log
     assert bench.log[-3:] == ["off", "off", "release"]
 
 

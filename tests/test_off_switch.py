@@ -5,7 +5,7 @@ from crossbar.backend import ClosedError, InstrumentError
 from instruments.off_switch import OffSwitch
 from instruments.visa import Link
 
-OPENED = [("*IDN?", "LAMP 1"), ("ON?", "0"), ("SYST:ERR?", '0,""')]
+OPENED = [("*IDN?", "HOUSE,LAMP,1,A"), ("ON?", "0"), ("SYST:ERR?", '0,""')]
 OFF = [("OFF", None), ("ON?", "0"), ("*CLS", None)]
 
 
@@ -25,7 +25,7 @@ def test_what_is_found_on_is_switched_off() -> None:
 
 
 def test_what_stays_on_is_tried_once_more_and_then_told() -> None:
-    stuck = [("OFF", None), ("ON?", "1"), ("OFF", None), ("*IDN?", "LAMP 1"), ("ON?", "1")]
+    stuck = [("OFF", None), ("ON?", "1"), ("OFF", None), ("*IDN?", "HOUSE,LAMP,1,A"), ("ON?", "1")]
     lamp = switch(*OPENED, *stuck)
     lamp.open()
     with pytest.raises(InstrumentError, match="take it as live"):
@@ -65,4 +65,12 @@ def test_closing_closes_even_if_it_could_not_be_made_safe() -> None:
 
     with pytest.raises(InstrumentError, match="no answer"):
         lamp.close(fail)
+    assert not lamp.opened
+
+
+@pytest.mark.parametrize("reply", ["", "1,1", "on"])
+def test_what_does_not_say_whether_it_is_on_is_switched_off(reply: str) -> None:
+    lamp = switch(OPENED[0], ("ON?", reply), *OFF)
+    with pytest.raises(InstrumentError, match="are not 1 numbers"):
+        lamp.open()
     assert not lamp.opened

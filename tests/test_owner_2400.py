@@ -4,9 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from instruments.keithley2400 import Keithley2400
+from instruments.keithley2400 import POINT, Keithley2400
+from instruments.keithley2400_limits import RESOLUTION
+from instruments.keithley2400_settings import configuration, sweeping
 from owner_bench import assumes, check_page, choose_places, say_what_is_not_tried
-from owner_meter import Meter, check_sweep, error, meter
+from owner_meter import Meter, check_read_back, check_sweep, error, meter
 from sim_backend.virtual.k2400 import Virtual2400
 
 MANUAL = "2400S-900-01"
@@ -187,14 +189,63 @@ def test_choosing_terminals_switches_the_2400_off(k2400: Meter) -> None:
 
 
 @assumes(
-    "*ESE takes a number, gives it back, and may stand in one message with a question",
+    "*ESE takes a number and gives it back in one message with a question, and before *IDN?; its "
+    "front panel says SCPI and not 488.1",
     "IEEE 488.2",
     "guessed",
 )
 def test_a_number_in_ese_marks_replies_of_the_2400(k2400: Meter) -> None:
-    assert k2400.numbers("*ESE 37;*ESE?") == [37]
-    marked = k2400.ask("OUTP?;*ESE?").split(";")
-    assert [float(part) for part in marked] == [0, 37]
+    assert k2400.number("OUTP?") == 0
+    k2400.place.note(f"replies can be marked: {k2400.link.marked}")
+    assert k2400.link.marked
+    assert "MODEL 2400" in k2400.ask("*IDN?")
+
+
+@assumes(
+    "a reading and other questions may stand in one message, and are answered in one line",
+    "IEEE 488.2",
+    "guessed",
+)
+def test_a_point_of_the_2400_is_one_message(k2400: Meter) -> None:
+    source(k2400, 0.1, 5e-5)
+    reading, tripped, limit, level = k2400.link.ask_all(POINT, 2.0)
+    assert len(reading.split(",")) == 5
+    assert [float(tripped), float(limit), float(level)] == pytest.approx([0, 5e-5, 0.1], rel=1e-3)
+
+
+@assumes(
+    "a question that is refused has no part in the reply, and those after it are answered",
+    "IEEE 488.2",
+    "guessed",
+)
+def test_the_2400_answers_what_follows_a_refused_question(k2400: Meter) -> None:
+    assert k2400.number("READ?;*OPC?") == 1
+    assert error(k2400) == 803
+
+
+@assumes(
+    "all that our driver sets reads back as it was set; messages of 200 characters are taken",
+    "manual for the questions; the forms of the replies: nobody",
+    "guessed",
+)
+def test_every_setting_of_the_2400_reads_back(k2400: Meter) -> None:
+    for nplc, autorange in ((1.0, True), (0.1, False)):
+        chosen = configuration(
+            2.0, 5e-5, nplc, autorange=autorange, interlock=False, off_state="NORM"
+        )
+        check_read_back(k2400, chosen)
+    check_read_back(k2400, sweeping(-0.5, 0.5, 11, 0.05, 2.0))
+
+
+@assumes(
+    "a level reads back within a step of its range: 5 uV on 0.2 V, 50 uV on 2 V",
+    "specifications",
+    "remembered",
+)
+def test_the_2400_keeps_a_level_within_a_step(k2400: Meter) -> None:
+    for span, level in ((0.2, 0.1234567), (2.0, 0.7654321)):
+        k2400.tell(f"SOUR:VOLT:RANG {span}", f"SOUR:VOLT {level}")
+        assert k2400.number("SOUR:VOLT?") == pytest.approx(level, abs=RESOLUTION[span])
 
 
 def test_the_page_lists_these_assumptions() -> None:

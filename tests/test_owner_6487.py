@@ -4,9 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from instruments.keithley6487 import Keithley6487
+from instruments.keithley6487 import POINT, Keithley6487
+from instruments.keithley6487_settings import configuration, sweeping
 from owner_bench import assumes, check_page, choose_places, say_what_is_not_tried
-from owner_meter import Meter, check_sweep, error, meter
+from owner_meter import Meter, check_read_back, check_sweep, error, meter
 from sim_backend.virtual.k6487 import Virtual6487
 
 MANUAL = "6487-901-01"
@@ -176,14 +177,42 @@ def test_the_6487_reads_an_overflow_as_a_huge_number(k6487: Meter) -> None:
 
 
 @assumes(
-    "*ESE takes a number, gives it back, and may stand in one message with a question",
+    "*ESE takes a number and gives it back in one message with a question, and before *IDN?; its "
+    "front panel says SCPI and not 488.1",
     "IEEE 488.2",
     "guessed",
 )
 def test_a_number_in_ese_marks_replies_of_the_6487(k6487: Meter) -> None:
-    assert k6487.numbers("*ESE 37;*ESE?") == [37]
-    marked = k6487.ask("SOUR:VOLT:STAT?;*ESE?").split(";")
-    assert [float(part) for part in marked] == [0, 37]
+    assert k6487.number("SOUR:VOLT:STAT?") == 0
+    k6487.place.note(f"replies can be marked: {k6487.link.marked}")
+    assert k6487.link.marked
+    assert "MODEL 6487" in k6487.ask("*IDN?")
+
+
+@assumes(
+    "a reading and other questions may stand in one message, and are answered in one line",
+    "IEEE 488.2",
+    "guessed",
+)
+def test_a_point_of_the_6487_is_one_message(k6487: Meter) -> None:
+    k6487.tell("FORM:ELEM READ,TIME,STAT,VSO", "SYST:ZCH OFF", "SOUR:VOLT:RANG 10")
+    k6487.tell("SOUR:VOLT:ILIM 2.5e-4", "SOUR:VOLT 0.1", "SOUR:VOLT:STAT ON")
+    reading, condition, *kept = k6487.link.ask_all(POINT, 2.0)
+    assert len(reading.split(",")) == 4
+    assert not int(float(condition)) & COMPLIANCE
+    assert [float(part) for part in kept] == pytest.approx([2.5e-4, 1, 0], rel=1e-3)
+
+
+@assumes(
+    "all that our driver sets reads back as it was set; messages of 200 characters are taken",
+    "manual for the questions; the forms of the replies: nobody",
+    "guessed",
+)
+def test_every_setting_of_the_6487_reads_back(k6487: Meter) -> None:
+    for nplc, autorange in ((1.0, True), (0.1, False)):
+        chosen = configuration(10.0, 2.5e-4, 2.5e-4, nplc, autorange=autorange, interlock=False)
+        check_read_back(k6487, chosen)
+    check_read_back(k6487, sweeping(-0.5, 0.5, 11, 0.05, 10.0))
 
 
 @assumes("ARM:COUN outlives the readings: each READ? takes as many", MANUAL, "seen")

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 from pymeasure.adapters import ProtocolAdapter
 
 from crossbar.backend import InstrumentError
-from instruments.replies import check_errors, confirm, numbers, register, spell
+from instruments.replies import check_errors, confirm, identity, numbers, obey, register, spell
 from instruments.visa import Link
 
 
@@ -27,13 +27,15 @@ def test_numbers_are_taken_as_they_are() -> None:
     assert numbers("+1.0E-06,-2,9.9E37", 3) == [1e-6, -2.0, 9.9e37]
 
 
-@pytest.mark.parametrize("reply", ["", "1,2", "1,2,3,4", "1,,3", "1,2,3A", "a,b,c", "?#"])
+@pytest.mark.parametrize(
+    "reply", ["", "1,2", "1,2,3,4", "1,,3", "1,2,3A", "a,b,c", "?#", "1,2,1_0", "1,2,0x1", "1,2,1e"]
+)
 def test_what_is_not_so_many_numbers_is_an_error(reply: str) -> None:
     with pytest.raises(InstrumentError, match="are not 3 numbers"):
         numbers(reply, 3)
 
 
-@pytest.mark.parametrize("value", [-1.0, 0.5, float("nan"), float("inf")])
+@pytest.mark.parametrize("value", [-1.0, 0.5, 9.91e37, 2.0**24, float("nan"), float("inf")])
 def test_what_is_no_whole_number_is_no_register(value: float) -> None:
     with pytest.raises(InstrumentError, match="register"):
         register(value)
@@ -66,3 +68,21 @@ def test_every_entry_of_the_error_queue_is_told() -> None:
 def test_what_is_no_error_entry_is_an_error() -> None:
     with pytest.raises(InstrumentError, match="no entry of an error queue"):
         check_errors(link(("SYST:ERR?", "1.05E-04")), "configuring")
+
+
+def test_no_number_is_a_number_that_is_none() -> None:
+    found = numbers("NAN,+INF,-nan", 3)
+    assert all(value != value or abs(value) == float("inf") for value in found)
+
+
+def test_an_identity_has_four_parts() -> None:
+    assert identity(link(("*IDN?", "MAKER,MODEL 1,22,C3"))) == "MAKER,MODEL 1,22,C3"
+    for half in ("MAKER,MODEL 1,22", "MAKER,MODEL 1,22,", "", "1"):
+        with pytest.raises(InstrumentError, match="no maker, model, serial number"):
+            identity(link(("*IDN?", half)))
+
+
+def test_a_command_is_obeyed_when_the_instrument_says_so() -> None:
+    obey(link(("INIT;*OPC?", "1")), "INIT")
+    with pytest.raises(InstrumentError, match="is no completion"):
+        obey(link(("INIT;*OPC?", "0")), "INIT")

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
 from threading import Thread
-from typing import Any
 
 import numpy as np
 import pytest
@@ -12,10 +11,10 @@ import pytest
 from crossbar.backend import ClosedError, CrossbarError, Flag, InstrumentError, LimitError
 from instruments.keithley2400 import Keithley2400
 from instruments.keithley6487 import Keithley6487
-from instruments.replies import errors, numbers
-from instruments.source_meter import SourceMeter
+from instruments.replies import errors
+from instruments.source_meter import SourceMeter, times_until
 from sim_backend.virtual.clock import FastClock
-from sim_backend.virtual.servers import Fault, PtyServer, TcpServer
+from sim_backend.virtual.servers import TcpServer
 from sim_backend.virtual.world import Resistor
 from source_meters import (
     DRIVERS,
@@ -26,7 +25,6 @@ from source_meters import (
     Watched,
     interrupt_after,
     interrupt_before,
-    lose_message,
     lose_reply,
     reset_after,
     reset_before,
@@ -35,9 +33,6 @@ from source_meters import (
 
 MODELS = list(DRIVERS)
 DISTURBANCES = {
-    "reply lost": partial(Watched, disturb=lose_reply),
-    "reply lost from then on": partial(Watched, disturb=lose_reply, lasting=True),
-    "message lost": partial(Watched, disturb=lose_message),
     "reset before": partial(Watched, disturb=reset_before),
     "reset after": partial(Watched, disturb=reset_after),
     "ctrl-c before": partial(Watched, disturb=interrupt_before),
@@ -52,15 +47,13 @@ def desk(request: pytest.FixtureRequest) -> Iterator[Desk]:
         yield made
 
 
-def left_on(
-    model: str, disturb: Callable[..., Watched], driver: type[Any] | None = None
-) -> list[int]:
+def left_on(model: str, disturb: Callable[..., Watched]) -> list[int]:
     """Return at which message a disturbance of a short run leaves the output on."""
     calm = Desk(model)
     short_run(calm.meter)
     found = []
     for number in range(len(calm.wire.messages)):
-        disturbed = Desk(model, driver, partial(disturb, at=number))
+        disturbed = Desk(model, watch=partial(disturb, at=number))
         with suppress(CrossbarError, KeyboardInterrupt):
             short_run(disturbed.meter)
         if disturbed.virtual.on:
@@ -84,24 +77,6 @@ def test_the_output_is_off_whatever_happens_at_whichever_message(
     model: str, disturbance: str
 ) -> None:
     assert left_on(model, DISTURBANCES[disturbance]) == []
-
-
-class Asking6487(Keithley6487):
-    def safe(self) -> None:
-        if numbers(self.ask("SOUR:VOLT:STAT?"), 1)[0]:
-            super().safe()
-
-
-class Asking2400(Keithley2400):
-    def safe(self) -> None:
-        if numbers(self.ask("OUTP?"), 1)[0]:
-            super().safe()
-
-
-@pytest.mark.parametrize("driver", [Asking6487, Asking2400])
-def test_a_driver_that_asks_before_it_switches_off_is_caught(driver: type[Any]) -> None:
-    model = driver.__name__.removeprefix("Asking")
-    assert left_on(model, DISTURBANCES["reply lost from then on"], driver) != []
 
 
 def test_a_lost_reply_to_the_first_question_of_safe_leaves_the_output_off(desk: Desk) -> None:
@@ -319,6 +294,38 @@ def test_after_an_internal_sweep_a_reading_is_one_reading(desk: Desk) -> None:
     assert desk.virtual.handle("TRIG:COUN?") == "+1.000000E+00"
 
 
+def test_times_of_an_instrument_end_now() -> None:
+    found = times_until(10.0, np.array([1.0, 2.0, 4.0]))
+    np.testing.assert_allclose(found, [7.0, 8.0, 10.0])
+
+
+@pytest.mark.parametrize("stamps", [[1.0, 0.5], [0.0, np.nan], [0.0, 9.91e37]])
+def test_times_that_run_back_are_none(stamps: list[float]) -> None:
+    with pytest.raises(InstrumentError, match="no times"):
+        times_until(10.0, np.array(stamps))
+
+
+def test_zero_volts_are_made_sure_of_before_anything_is_switched(desk: Desk) -> None:
+    desk.meter.configure(1.0, 1e-3)
+    with desk.meter.energised():
+        desk.meter.source(1.0)
+        desk.meter.rest()
+        assert desk.virtual.voltage == 0.0
+        desk.meter.source(1.0)
+        desk.wire._at, desk.wire._disturb = len(desk.wire.messages), lambda rest: None
+        with pytest.raises(InstrumentError, match="was set to 0"):
+            desk.meter.rest()
+
+
+def test_a_sweep_s_delay_does_not_outlive_it(desk: Desk) -> None:
+    desk.meter.internal_sweep(0.0, 1.0, 3, 1e-3, 0.1)
+    desk.meter.configure(1.0, 1e-3, nplc=0.1)
+    with desk.meter.energised():
+        begin = desk.clock.now
+        desk.meter.measure()
+        assert desk.clock.now - begin < 0.05
+
+
 def test_an_error_in_the_queue_stops_a_sweep(desk: Desk) -> None:
     original = desk.virtual.handle
     desk.virtual.handle = lambda line: original("FOO" if line == "SOUR:VOLT 0.25" else line)
@@ -329,12 +336,9 @@ def test_an_error_in_the_queue_stops_a_sweep(desk: Desk) -> None:
 
 def test_a_reply_of_another_shape_is_an_error(desk: Desk) -> None:
     desk.meter.configure(1.0, 1e-3)
-    original = desk.virtual.handle
     with desk.meter.energised():
         for wrong in ("+1.0E-06A,+0.1E+00,+0.0E+00,+0.0E+00,+0.0E+00", "+1.0E-06", "?#", ","):
-            desk.virtual.handle = lambda line, wrong=wrong: (
-                wrong if line == "READ?" else original(line)
-            )
+            desk.virtual._measure = lambda wrong=wrong: [wrong]
             with pytest.raises(InstrumentError):
                 desk.meter.measure()
 
@@ -370,8 +374,7 @@ def test_errors_of_an_instrument_are_all_told(desk: Desk) -> None:
 
 
 def test_an_error_queue_that_never_ends_does_not_hang(desk: Desk) -> None:
-    original = desk.virtual.handle
-    desk.virtual.handle = lambda line: '-1,"x"' if line == "SYST:ERR?" else original(line)
+    desk.virtual._status.next_error = lambda: '-1,"x"'
     assert len(errors(desk.meter.link)) == 32
 
 
@@ -444,26 +447,3 @@ def test_two_threads_on_one_source_meter_get_right_readings(model: str) -> None:
             for thread in threads:
                 thread.join()
     assert wrong == []
-
-
-FAULTS = [fault for fault in Fault if fault is not Fault.UNPLUG]
-
-
-@pytest.mark.parametrize("kind", [TcpServer, PtyServer])
-@pytest.mark.parametrize("model", MODELS)
-def test_a_fault_on_a_real_line_is_an_error_or_does_no_harm(
-    model: str, kind: type[TcpServer]
-) -> None:
-    driver, virtual = DRIVERS[model]
-    calm = Desk(model)
-    short_run(calm.meter)
-    begin = calm.wire.messages.index("READ?")
-    # Switching on, sourcing, measuring and switching off.
-    for number, fault in zip(range(begin - 3, begin + 5), FAULTS, strict=True):
-        clock = FastClock()
-        source = virtual(Resistor(RESISTANCE, clock), clock)
-        with kind(source, faults={number: fault}) as server:
-            meter = driver(server.resource, LIMITS, timer=clock, deadline=0.1, library="@py")
-            with suppress(CrossbarError):
-                short_run(meter)
-        assert not source.on, (number, fault)

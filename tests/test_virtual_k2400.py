@@ -158,3 +158,38 @@ def test_off_opens_the_relay_only_if_it_is_told_to(meter: Virtual2400) -> None:
     assert not opened
     meter.handle("OUTP:SMOD HIMP;:OUTP ON;:OUTP OFF")
     assert opened
+
+
+def test_a_filter_mixes_a_reading_with_those_before_it(meter: Virtual2400) -> None:
+    meter.handle("FORM:ELEM CURR;:OUTP ON;:SENS:AVER ON;:SENS:CURR:PROT 1e-3")
+    found = [values(meter.handle(f"SOUR:VOLT {level};:READ?"))[0] for level in (1, 2, 3)]
+    assert found == pytest.approx([1e-4, 1.5e-4, 2e-4])
+    assert values(meter.handle("SENS:AVER OFF;:READ?")) == pytest.approx([3e-4])
+
+
+def test_a_delay_set_by_hand_lasts_until_the_automatic_one_is_back(meter: Virtual2400) -> None:
+    meter.handle("OUTP ON;:FORM:ELEM TIME;:SOUR:DEL 0.5")
+    assert meter.handle("SOUR:DEL:AUTO?") == "0"
+    begin = meter._clock.now
+    meter.handle("READ?")
+    assert meter._clock.now - begin > 0.5
+    begin = meter._clock.now
+    meter.handle("SOUR:DEL:AUTO ON;:READ?")
+    assert meter._clock.now - begin < 0.1
+
+
+def test_functions_are_told_in_quotes(meter: Virtual2400) -> None:
+    meter.handle("SENS:FUNC 'VOLT','CURR'")
+    assert meter.handle("SENS:FUNC?") == '"CURR:DC","VOLT:DC"'
+
+
+def test_somebody_at_the_front_panel_is_heard_by_the_instrument_only(meter: Virtual2400) -> None:
+    calls = meter._clock.calls
+    meter.panel("SOUR:VOLT 0.3;:OUTP ON")
+    assert (meter.voltage, meter._clock.calls) == (0.3, calls)
+
+
+def test_one_reading_can_be_spoilt(meter: Virtual2400) -> None:
+    meter.handle("OUTP ON;:FORM:ELEM CURR")
+    meter.spoilt = "+9.900000E+37"
+    assert [values(meter.handle("READ?"))[0] for _ in range(2)] == [9.9e37, 0.0]

@@ -200,3 +200,32 @@ def test_a_reading_takes_its_integration_time(meter: Virtual6487) -> None:
     before = meter._clock.now
     meter.handle("READ?")
     assert meter._clock.now - before == pytest.approx(0.2 + 1e-3)
+
+
+@pytest.mark.parametrize("name", ["AVER", "MED"])
+def test_a_filter_mixes_a_reading_with_those_before_it(meter: Virtual6487, name: str) -> None:
+    ready(meter)
+    meter.handle(f"FORM:ELEM READ;:SOUR:VOLT:STAT ON;:SENS:{name} ON")
+    found = [values(meter.handle(f"SOUR:VOLT {level};:READ?"))[0] for level in (1, 2, 3)]
+    assert found == pytest.approx([1e-5, 1.5e-5, 2e-5])
+    assert values(meter.handle(f"SENS:{name} OFF;:READ?")) == pytest.approx([3e-5])
+
+
+def test_a_zero_check_can_be_stuck(meter: Virtual6487) -> None:
+    ready(meter)
+    meter.zero_check_stuck = True
+    assert meter.handle("SYST:ZCH?") == "0"
+    assert meter.handle("SYST:ZCH ON;:SYST:ZCH OFF;:SYST:ZCH?") == "1"
+
+
+def test_somebody_at_the_front_panel_is_heard_by_the_instrument_only(meter: Virtual6487) -> None:
+    calls = meter._clock.calls
+    meter.panel("SOUR:VOLT 0.3;VOLT:STAT ON")
+    assert (meter.voltage, meter._clock.calls) == (0.3, calls)
+
+
+def test_one_reading_can_be_spoilt(meter: Virtual6487) -> None:
+    ready(meter)
+    meter.handle("FORM:ELEM READ")
+    meter.spoilt = "+9.900000E+37"
+    assert [values(meter.handle("READ?"))[0] for _ in range(2)] == [9.9e37, 0.0]

@@ -173,6 +173,20 @@ def test_measurement_events_sum_up_too(box: Box) -> None:
     assert box.tell("*STB?") == "0"
 
 
+def test_nothing_may_be_asked_after_an_identity(box: Box) -> None:
+    box.interpreter._tree = Tree({**box.status.commands(), "*IDN": Command(ask=lambda _: "BOX")})
+    assert box.tell("*OPC?;*IDN?") == "1;BOX"
+    assert box.tell("*IDN?;*ESE 7;*OPC?") == "BOX"
+    assert (box.tell("SYST:ERR?") or "").startswith("-440")
+    assert box.tell("*ESE?") == "7"
+
+
+def test_in_488_1_mode_a_message_has_one_question(box: Box) -> None:
+    box.interpreter.one_question = True
+    assert box.tell("*ESE 3;*ESE?;*ESE 4;*OPC?") == "3"
+    assert box.tell("*ESE?") == "3"
+
+
 def test_a_word_is_one_of_those_allowed() -> None:
     assert word(["'current'"], ["VOLTage", "CURRent"]) == "CURR"
     with pytest.raises(ScpiError):

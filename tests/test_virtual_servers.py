@@ -13,7 +13,8 @@ from pymeasure.instruments.keithley import Keithley2400 as PyMeasureKeithley2400
 
 from sim_backend.virtual.clock import FastClock
 from sim_backend.virtual.k2400 import Virtual2400
-from sim_backend.virtual.servers import Fault, PtyServer, TcpServer
+from sim_backend.virtual.lines import Fault
+from sim_backend.virtual.servers import PtyServer, TcpServer
 from sim_backend.virtual.world import Resistor
 
 SERVERS = [TcpServer, PtyServer]

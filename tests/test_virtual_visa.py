@@ -12,6 +12,7 @@ from crossbar.backend import BenchError
 from sim_backend.virtual.clock import FastClock
 from sim_backend.virtual.k2400 import Virtual2400
 from sim_backend.virtual.k6487 import Virtual6487
+from sim_backend.virtual.lines import Fault
 from sim_backend.virtual.visa import Instrument, library, mounted
 from sim_backend.virtual.world import Resistor
 
@@ -175,3 +176,57 @@ def test_after_a_bench_was_mounted_nothing_of_it_is_left(
         # The second bench, and not the first once more.
         assert pyvisa.ResourceManager().list_resources() == (AMMETER,)
     assert "PYVISA_LIBRARY" not in os.environ
+
+
+def spoilt(bench: Bench, fault: Fault, number: int = 0) -> pyvisa.ResourceManager:
+    made = library(bench.instruments, bench.clock, {AMMETER: {number: fault}})
+    return pyvisa.ResourceManager(made)
+
+
+@pytest.mark.parametrize("fault", [Fault.DROP, Fault.DROP_COMMAND, Fault.HANG, Fault.NO_END])
+def test_a_reply_that_does_not_come_or_end_is_waited_for(bench: Bench, fault: Fault) -> None:
+    resource = opened(spoilt(bench, fault))
+    resource.timeout = 700
+    before = bench.clock.now
+    with pytest.raises(pyvisa.VisaIOError) as caught:
+        resource.query("*IDN?")
+    assert caught.value.error_code == StatusCode.error_timeout
+    assert 0.7 <= bench.clock.now - before < 0.71
+
+
+def test_a_fault_befalls_one_message_of_one_instrument(bench: Bench) -> None:
+    manager = spoilt(bench, Fault.GARBAGE, 1)
+    ammeter, source_meter = opened(manager), opened(manager, SOURCE_METER)
+    assert "6487" in ammeter.query("*IDN?")
+    assert "2400" in source_meter.query("*IDN?")
+    ammeter.write("*IDN?")
+    assert ammeter.read_raw() == b"\xff\xfe?#\n"
+    assert "6487" in ammeter.query("*IDN?")
+
+
+def test_what_was_unplugged_is_gone(bench: Bench) -> None:
+    manager = spoilt(bench, Fault.UNPLUG)
+    resource = opened(manager)
+    for broken in (lambda: resource.write("*CLS"), resource.read, resource.clear):
+        with pytest.raises(pyvisa.VisaIOError) as caught:
+            broken()
+        assert caught.value.error_code == StatusCode.error_connection_lost
+    with pytest.raises(pyvisa.VisaIOError) as caught:
+        opened(manager)
+    assert caught.value.error_code == StatusCode.error_resource_not_found
+
+
+def test_a_stuck_instrument_is_freed_by_a_device_clear(bench: Bench) -> None:
+    resource = opened(spoilt(bench, Fault.BUSY))
+    resource.write("*IDN?")
+    with pytest.raises(pyvisa.VisaIOError):
+        resource.query("*IDN?")
+    resource.clear()
+    assert "6487" in resource.query("*IDN?")
+
+
+def test_a_library_knows_what_came_on_each_line(bench: Bench) -> None:
+    resource = opened(pyvisa.ResourceManager(bench.library))
+    resource.write("*CLS")
+    resource.query("*IDN?")
+    assert bench.library.line("GPIB::22").messages == ["*CLS", "*IDN?"]

@@ -10,7 +10,8 @@ from pymeasure.adapters import ProtocolAdapter
 
 from crossbar.backend import ClosedError, DeadlineError, InstrumentError, LimitError
 from instruments.visa import Link
-from sim_backend.virtual.servers import Fault, PtyServer, TcpServer
+from sim_backend.virtual.lines import Fault
+from sim_backend.virtual.servers import PtyServer, TcpServer
 from sim_backend.virtual.visa import library
 
 SERVERS = [TcpServer, PtyServer]
@@ -20,30 +21,43 @@ PATIENCE = 10.0
 
 
 class Echo:
-    """Answers ``n?`` with ``n``, and keeps one register as IEEE 488.2 has it."""
+    """Answers ``n?`` with ``n``, and keeps one register as IEEE 488.2 has it.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    one_question
+        True if it hears only the first question of a message.
+    """
+
+    def __init__(self, *, one_question: bool = False) -> None:
         self.heard: list[str] = []
         self.cleared = 0
         self.enabled = "0"
+        self.one_question = one_question
 
     def handle(self, line: str) -> str | None:
         self.heard.append(line)
-        if line.startswith("*ESE "):
-            self.enabled = line.removeprefix("*ESE ")
-        if line == "*ESE?":
-            return self.enabled
-        return line.removesuffix("?") if line.endswith("?") else None
+        replies: list[str] = []
+        for part in line.split(";"):
+            if part.startswith("*ESE "):
+                self.enabled = part.removeprefix("*ESE ")
+            if part.endswith("?") and not (self.one_question and replies):
+                replies.append(self.enabled if part == "*ESE?" else part.strip(":?"))
+        return ";".join(replies) if replies else None
 
     def clear(self) -> None:
         self.cleared += 1
 
 
+BEFORE = 3
+"""Messages that an opened link sends before its first question: it gets into step, and finds out
+whether replies can be marked."""
+
+
 @contextmanager
 def linked(kind: type[TcpServer], faults: dict[int, Fault] | None = None) -> Iterator[Link]:
     """Yield an open link; faults are counted from the first question after it is open."""
-    # A link that opens asks nothing; the first question is preceded by *ESE n and *ESE?.
-    shifted = {number + 2: fault for number, fault in (faults or {}).items()}
+    shifted = {number + BEFORE: fault for number, fault in (faults or {}).items()}
     with kind(Echo(), faults=shifted) as server:
         link = Link(server.resource, deadline=PATIENCE, library="@py")
         link.open()
@@ -336,3 +350,89 @@ def test_an_adapter_that_is_open_already_is_used_as_it_is() -> None:
     link.reopen()
     link.interrupt()
     link.close()
+
+
+# Replies that are marked.
+
+
+def marked(faults: dict[int, Fault] | None = None, *, one_question: bool = False) -> Link:
+    echo = Echo(one_question=one_question)
+    shifted = {number + BEFORE: fault for number, fault in (faults or {}).items()}
+    found = library({"GPIB0::1::INSTR": echo}, faults={"GPIB0::1::INSTR": shifted})
+    link = Link("GPIB0::1::INSTR", deadline=1.0, library=found)
+    link.open()
+    assert link.marked is None
+    return link
+
+
+def heard(link: Link) -> list[str]:
+    assert not isinstance(link._library, str)
+    return link._library.line(link.name).messages  # type: ignore[attr-defined,no-any-return]
+
+
+def test_a_question_travels_with_a_mark_that_comes_back() -> None:
+    link = marked()
+    assert link.ask("a?") == "a"
+    assert link.marked
+    assert heard(link)[BEFORE:] == ["*ESE 103;a?;*ESE?"]
+    link.close()
+
+
+def test_an_instrument_that_hears_one_question_is_asked_one_at_a_time() -> None:
+    link = marked(one_question=True)
+    assert link.ask("a?") == "a"
+    assert link.marked is False
+    assert link.ask_all(["b?", "c?"]) == ["b", "c"]
+    assert heard(link)[-3:] == ["a?", "b?", "c?"]
+    link.close()
+
+
+def test_one_reply_that_is_lost_does_not_end_the_marking() -> None:
+    link = marked({-1: Fault.DROP})
+    assert link.ask("a?") == "a"
+    assert link.marked
+    link.close()
+
+
+def test_several_questions_are_one_message_and_have_a_reply_each() -> None:
+    link = marked()
+    assert link.ask_all(["a?", "b?", "c?"]) == ["a", "b", "c"]
+    assert heard(link)[BEFORE:] == ["*ESE 103;:a?;:b?;:c?;*ESE?"]
+    many = [f"{name}{name * 40}?" for name in "abcdefgh"]
+    assert link.ask_all(many) == [question.removesuffix("?") for question in many]
+    assert len(heard(link)) == BEFORE + 3
+    assert link.ask_all([]) == []
+    link.close()
+
+
+def test_a_question_that_is_refused_is_an_error_at_once() -> None:
+    link = marked()
+    with pytest.raises(InstrumentError, match="does not answer 'a'"):
+        link.ask("a")  # no question: only the mark comes
+    with pytest.raises(InstrumentError, match="are no replies to ':a\\?;:b;:c\\?'"):
+        link.ask_all(["a?", "b", "c?"])
+    assert link.in_step
+    assert link.ask("d?") == "d"
+    link.close()
+
+
+@pytest.mark.parametrize("fault", [Fault.REPLACE, Fault.TRUNCATE, Fault.GARBAGE, Fault.NO_END])
+def test_a_reply_without_its_mark_is_none(fault: Fault) -> None:
+    link = marked({0: fault})
+    with pytest.raises(InstrumentError):
+        link.ask("5?")
+    assert not link.in_step
+    assert link.ask("6?") == "6"
+    link.close()
+
+
+def test_a_reply_to_an_earlier_question_is_skipped() -> None:
+    for kind in SERVERS:
+        with linked(kind, {0: Fault.LATE}) as link:
+            in_step(link)
+            link.deadline = DEADLINE
+            with pytest.raises(DeadlineError):
+                link.ask("first?")
+            # As if nobody knew: the mark alone tells the late reply from this one.
+            link._in_step, link.deadline = True, PATIENCE
+            assert link.ask("second?") == "second"

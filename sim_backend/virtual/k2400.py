@@ -3,6 +3,7 @@
 Manual: 2400S-900-01. What it leaves open, or what was only remembered of it, is marked ``assumed``.
 """
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -33,7 +34,10 @@ READINGS_AT_MOST = 2500
 IN_COMPLIANCE, IN_RANGE_COMPLIANCE = 1 << 3, 1 << 16
 BUFFER_FULL = 1 << 9
 ELEMENTS = ("VOLTage", "CURRent", "RESistance", "TIME", "STATus")
+SPELLED = {"VOLT": '"VOLT:DC"', "CURR": '"CURR:DC"', "RES": '"RES"'}  # assumed
 FUNCTIONS = ("VOLTage:DC", "CURRent:DC", "RESistance", "VOLTage", "CURRent")
+FILTER_LENGTH = 10
+"""Readings in the moving filter (assumed)."""
 OFF_STATES = ("HIMPedance", "NORMal", "ZERO", "GUARd")
 CURRENT_DEFAULTS = {"limit": DEFAULT_LIMIT, "autorange": True, "current_range": 1e-4, "nplc": 1.0}
 
@@ -70,6 +74,7 @@ class _Settings:
     auto_voltage: bool = True
     ohms_mode: str = "MAN"
     nplc: float = 1.0
+    average: bool = False
     autozero: bool = True
     remote_sense: bool = False
     terminals: str = "FRON"
@@ -91,10 +96,21 @@ class Virtual2400:
         Bench time.
     serial
         Its serial number.
+    one_question
+        True if its front panel says 488.1, and not SCPI.
     """
 
-    def __init__(self, terminals: Terminals, clock: Clock, serial: str = "1022400") -> None:
+    def __init__(
+        self,
+        terminals: Terminals,
+        clock: Clock,
+        serial: str = "1022400",
+        *,
+        one_question: bool = False,
+    ) -> None:
         self.enable_closed = True
+        self.spoilt: str | None = None
+        """Text in place of the next reading of the current, such as 9.9E37."""
         self._terminals = terminals
         self._clock = clock
         self._identity = f"KEITHLEY INSTRUMENTS INC.,MODEL 2400,{serial},C32   Oct  4 2010 14:20:11"
@@ -105,6 +121,8 @@ class Virtual2400:
         self._buffer: list[str] = []
         headers = {**self._status.commands(), **self._output(), **self._sense(), **self._trigger()}
         self._interpreter = Interpreter(Tree(headers), self._status)
+        self._interpreter.one_question = one_question
+        self._filtered: deque[Ampere] = deque(maxlen=FILTER_LENGTH)
 
     @property
     def on(self) -> bool:
@@ -128,6 +146,10 @@ class Virtual2400:
         self._clock.call()
         self._watch_enable()
         return self._interpreter.handle(line)
+
+    def panel(self, command: str) -> None:
+        """Do what somebody does at the front panel, given as the command for it."""
+        self._interpreter.handle(command)
 
     def status_byte(self) -> int:
         """Return what a serial poll gets."""
@@ -181,7 +203,10 @@ class Virtual2400:
             "SOURce:FUNCtion[:MODE]": self._word("function", "VOLTage", "CURRent"),
             "SOURce:CLEar[:IMMediate]": Command(lambda _: self._switch_output(on=False)),
             "SOURce:CLEar:AUTO": self._switch("auto_off"),
-            "SOURce:DELay": self._number("delay", 0, 999.9999),
+            # A delay that is set by hand switches the automatic one off.
+            "SOURce:DELay": self._number(
+                "delay", 0, 999.9999, lambda: setattr(self._settings, "auto_delay", False)
+            ),
             "SOURce:DELay:AUTO": self._switch("auto_delay"),
             level: Command(
                 lambda given: self._set_level(number(given, -210, 210)),
@@ -216,8 +241,10 @@ class Virtual2400:
         commands = {
             "[SENSe]:FUNCtion:CONCurrent": self._switch("concurrent"),
             "[SENSe]:FUNCtion[:ON]": Command(
-                self._enable_functions, lambda _: ",".join(sorted(self._settings.functions))
+                self._enable_functions,
+                lambda _: ",".join(SPELLED[name] for name in sorted(self._settings.functions)),
             ),
+            "[SENSe]:AVERage[:STATe]": self._switch("average"),
             "[SENSe]:FUNCtion[:ON]:ALL": Command(
                 lambda _: setattr(self._settings, "functions", off)
             ),
@@ -431,11 +458,16 @@ class Virtual2400:
         if chosen.mode != "FIX":
             # A sweep drives its levels; the fixed level is what it was.
             self._terminals.source(level, self.limit)
-        voltage, current = self._terminals.measure(chosen.nplc / MAINS + chosen.delay)
+        # The automatic delay is short, and not modelled.
+        delay = 0.0 if chosen.auto_delay else chosen.delay
+        voltage, current = self._terminals.measure(chosen.nplc / MAINS + delay)
         status = 0
         if abs(current) >= self.limit * (1 - 1e-9):
             clamped = self.limit < chosen.limit
             status |= IN_RANGE_COMPLIANCE if clamped else IN_COMPLIANCE
+        if chosen.average:
+            self._filtered.append(current)
+            current = sum(self._filtered) / len(self._filtered)
         values = {
             "VOLT": voltage if "VOLT" in chosen.functions else level,
             "CURR": current if "CURR" in chosen.functions else NOT_A_NUMBER,
@@ -445,7 +477,10 @@ class Virtual2400:
         }
         if "RES" in chosen.functions and current:
             values["RES"] = voltage / current
-        return ",".join(_text(values[name]) for name in chosen.elements)
+        texts = {name: _text(value) for name, value in values.items()}
+        if self.spoilt is not None:
+            texts["CURR"], self.spoilt = self.spoilt, None
+        return ",".join(texts[name] for name in chosen.elements)
 
 
 def _holding(value: float, ranges: tuple[float, ...]) -> float:

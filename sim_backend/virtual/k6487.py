@@ -4,6 +4,7 @@ Manual: 6487-901-01. What it leaves open, or what was only remembered of it, is 
 """
 
 import math
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -30,6 +31,8 @@ MAINS = 50.0  # assumed
 
 READING, CURRENT_OVERFLOW, BUFFER_FULL = 1 << 6, 1 << 7, 1 << 9
 INTERLOCK_OPEN, COMPLIANCE = 1 << 11, 1 << 14
+FILTER_LENGTH = 10
+"""Readings in the moving filter (assumed)."""
 ELEMENTS = ("READing", "UNITs", "TIME", "STATus", "VSOurce")
 
 
@@ -75,10 +78,22 @@ class Virtual6487:
         Bench time.
     serial
         Its serial number.
+    one_question
+        True if its front panel says 488.1, and not SCPI.
     """
 
-    def __init__(self, terminals: Terminals, clock: Clock, serial: str = "1362487") -> None:
+    def __init__(
+        self,
+        terminals: Terminals,
+        clock: Clock,
+        serial: str = "1362487",
+        *,
+        one_question: bool = False,
+    ) -> None:
         self.interlock_closed = True
+        self.zero_check_stuck = False
+        self.spoilt: str | None = None
+        """Text in place of the next reading of the current, such as 9.9E37."""
         self._terminals = terminals
         self._clock = clock
         self._identity = f"KEITHLEY INSTRUMENTS INC.,MODEL 6487,{serial},B05"
@@ -89,6 +104,8 @@ class Virtual6487:
         self._buffer: list[str] = []
         headers = {**self._status.commands(), **self._source(), **self._meter(), **self._system()}
         self._interpreter = Interpreter(Tree(headers), self._status)
+        self._interpreter.one_question = one_question
+        self._filtered: deque[Ampere] = deque(maxlen=FILTER_LENGTH)
 
     @property
     def on(self) -> bool:
@@ -111,6 +128,10 @@ class Virtual6487:
         self._clock.call()
         self._watch_interlock()
         return self._interpreter.handle(line)
+
+    def panel(self, command: str) -> None:
+        """Do what somebody does at the front panel, given as the command for it."""
+        self._interpreter.handle(command)
 
     def status_byte(self) -> int:
         """Return what a serial poll gets."""
@@ -206,7 +227,9 @@ class Virtual6487:
         return {
             "*IDN": Command(ask=lambda _: self._identity),
             "*RST": Command(lambda _: self._reset()),
-            "SYSTem:ZCHeck[:STATe]": self._switch("zero_check"),
+            "SYSTem:ZCHeck[:STATe]": Command(
+                self._switch_zero_check, lambda _: str(int(self._settings.zero_check))
+            ),
             "SYSTem:ZCORrect[:STATe]": self._switch("zero_correct"),
             "SYSTem:ZCORrect:ACQuire": Command(lambda _: self._acquire_zero()),
             "SYSTem:AZERo[:STATe]": self._switch("autozero"),
@@ -311,6 +334,9 @@ class Virtual6487:
         order = [word([name], ELEMENTS) for name in ELEMENTS]
         self._settings.elements = tuple(name for name in order if name in asked)
 
+    def _switch_zero_check(self, given: Parameters) -> None:
+        self._settings.zero_check = boolean(given) or self.zero_check_stuck
+
     def _acquire_zero(self) -> None:
         if not self._settings.zero_check:
             raise ScpiError(-221)
@@ -336,6 +362,9 @@ class Virtual6487:
         _, current = self._terminals.measure(duration)
         if chosen.zero_check:
             current = 0.0
+        if chosen.average or chosen.median:
+            self._filtered.append(current)
+            current = sum(self._filtered) / len(self._filtered)  # a median is modelled as a mean
         top = CURRENT_RANGES[-1] if chosen.autorange else chosen.current_range
         overflow = abs(current) > top * 1.05
         self._reading = (
@@ -353,7 +382,9 @@ class Virtual6487:
         wanted = self._settings.elements
         parts = []
         if "READ" in wanted:
-            parts.append(_text(current) + ("A" if "UNIT" in wanted else ""))
+            text = _text(current) if self.spoilt is None else self.spoilt
+            parts.append(text + ("A" if "UNIT" in wanted else ""))
+            self.spoilt = None
         values = {"TIME": time, "STAT": float(status), "VSO": voltage}
         parts += [_text(value) for name, value in values.items() if name in wanted]
         return ",".join(parts)

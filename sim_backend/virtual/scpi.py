@@ -21,10 +21,14 @@ ERRORS = {
     -230: "Data corrupt or stale",
     -350: "Queue overflow",
     -410: "Query INTERRUPTED",
+    -440: "Query UNTERMINATED after indefinite response",
 }
 """Texts of the standard's errors; SCPI-99, volume 2, section 21.8."""
 QUEUE_LENGTH = 10
 """Errors that are kept; 2400S-900-01, appendix B."""
+
+INDEFINITE = ("*IDN",)
+"""Questions whose reply has no end of its own: no other may follow them; IEEE 488.2."""
 
 EVENT_SUMMARY, ERROR_AVAILABLE, MESSAGE_AVAILABLE = 1 << 5, 1 << 2, 1 << 4
 MEASUREMENT_SUMMARY, MASTER_SUMMARY = 1 << 0, 1 << 6
@@ -212,21 +216,31 @@ class Interpreter:
         Where errors go.
     """
 
+    one_question = False
+    """True in 488.1 mode: what follows a question in its message is not heard (assumed)."""
+
     def __init__(self, tree: Tree, status: Status) -> None:
         self._tree = tree
         self._status = status
 
     def handle(self, line: str) -> str | None:
         """Do what a line says; return the reply to its questions, None if there is no question."""
-        replies = []
+        replies: list[str] = []
         path: Nodes = ()
+        ended = False
         for unit in _split(line, ";"):
             header, _, rest = unit.strip().partition(" ")
             if not header:
                 continue
+            if self.one_question and replies:
+                break
             nodes, path = _placed(header.removesuffix("?"), path)
+            question = header.endswith("?")
             try:
-                reply = self._do(nodes, rest, question=header.endswith("?"))
+                if ended and question:
+                    raise ScpiError(-440)
+                reply = self._do(nodes, rest, question=question)
+                ended |= question and header.removesuffix("?").upper() in INDEFINITE
             except ScpiError as error:
                 self._status.fail(error)
                 if -199 <= error.code <= -100:

@@ -12,7 +12,6 @@ import struct
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
-from enum import Enum
 from threading import Lock, Thread
 from types import TracebackType
 from typing import Self
@@ -23,98 +22,12 @@ if sys.platform != "win32":
 from sim_backend.virtual.clock import Clock, WallClock
 from sim_backend.virtual.k2400 import Virtual2400
 from sim_backend.virtual.k6487 import Virtual6487
-from sim_backend.virtual.visa import Instrument
+from sim_backend.virtual.lines import Fault as Fault
+from sim_backend.virtual.lines import Instrument, LineFaults
+from sim_backend.virtual.lines import Line as Line
 from sim_backend.virtual.world import Resistor
 
 LOOPBACK = "127.0.0.1"
-DEVICE_CLEAR = b"\x03\x18"
-"""^C and ^X: what a serial port has for a device clear; 6487-901-01, section 9."""
-LONGEST_LINE = 65536
-
-
-class Fault(Enum):
-    """What goes wrong with one message."""
-
-    DROP = "the instrument does as told, its reply is lost"
-    DROP_COMMAND = "the message never arrives"
-    LATE = "the reply comes just before the next one"
-    DOUBLE = "the reply comes twice"
-    GARBAGE = "the reply is noise"
-    TRUNCATE = "half of the reply comes, with an end"
-    NO_END = "the reply comes without an end"
-    HANG = "the instrument does as told, and never says anything again"
-    UNPLUG = "the link breaks"
-
-
-class Line:
-    """Messages of one client to an instrument, and what goes wrong on the way.
-
-    Parameters
-    ----------
-    instrument
-        Answers lines with lines.
-    faults
-        By number of the message, counted from 0 over the life of the server.
-    terminal
-        True where ^C and ^X are a device clear.
-    """
-
-    def __init__(
-        self, instrument: Instrument, faults: Mapping[int, Fault], *, terminal: bool
-    ) -> None:
-        self.messages: list[str] = []
-        self.unplugged = False
-        self._instrument = instrument
-        self._faults = faults
-        self._terminal = terminal
-        self._hung = False
-        self._late = b""
-
-    def take(self, buffer: bytearray) -> bytes:
-        """Take the whole lines out of a buffer; return what the instrument sends."""
-        if self._terminal:
-            self._clear(buffer)
-        sent = b""
-        while b"\n" in buffer and not self.unplugged:
-            raw, _, rest = bytes(buffer).partition(b"\n")
-            buffer[:] = rest
-            sent += self._answer(raw.decode("ascii", errors="replace").strip("\r"))
-        if len(buffer) > LONGEST_LINE:
-            buffer.clear()
-        return sent
-
-    def _clear(self, buffer: bytearray) -> None:
-        last = max(buffer.rfind(sign) for sign in DEVICE_CLEAR)
-        if last >= 0:
-            del buffer[: last + 1]
-            getattr(self._instrument, "clear", lambda: None)()
-
-    def _answer(self, line: str) -> bytes:
-        fault = self._faults.get(len(self.messages))
-        self.messages.append(line)
-        if fault is Fault.UNPLUG:
-            self.unplugged = True
-            return b""
-        self._hung |= fault is Fault.HANG
-        reply = None if fault is Fault.DROP_COMMAND else self._instrument.handle(line)
-        if reply is None or self._hung:
-            return b""
-        return self._spoilt(reply.encode("ascii") + b"\n", fault)
-
-    def _spoilt(self, reply: bytes, fault: Fault | None) -> bytes:
-        before, self._late = self._late, b""
-        if fault is Fault.LATE:
-            self._late = before + reply
-            return b""
-        half = reply[: len(reply) // 2]
-        spoilt = {
-            Fault.DROP: b"",
-            Fault.DOUBLE: reply * 2,
-            Fault.GARBAGE: b"\xff\xfe?#\n",
-            Fault.TRUNCATE: half + b"\n",
-            Fault.NO_END: reply.rstrip(b"\n"),
-        }
-        return before + (reply if fault is None else spoilt[fault])
 
 
 class _Loop:
@@ -139,10 +52,13 @@ class _Loop:
 
     def _run(self) -> None:
         while True:
-            for key, _ in self.selector.select():
-                if key.fd == self._wake:
-                    return
-                self._serve(key.fd)
+            ready = [key.fd for key, _ in self.selector.select()]
+            for file in ready:
+                if file != self._wake:
+                    self._serve(file)
+            # What has arrived before the end is still done.
+            if self._wake in ready:
+                return
 
 
 class TcpServer:
@@ -164,7 +80,7 @@ class TcpServer:
         self,
         instrument: Instrument,
         *,
-        faults: Mapping[int, Fault] | None = None,
+        faults: LineFaults | None = None,
         port: int = 0,
         lock: AbstractContextManager[bool] | None = None,
     ) -> None:
@@ -246,7 +162,7 @@ class PtyServer:
         self,
         instrument: Instrument,
         *,
-        faults: Mapping[int, Fault] | None = None,
+        faults: LineFaults | None = None,
         lock: AbstractContextManager[bool] | None = None,
     ) -> None:
         self._line = Line(instrument, faults or {}, terminal=True)

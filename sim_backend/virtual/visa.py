@@ -8,7 +8,7 @@ import itertools
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any
 
 from pyvisa import highlevel, rname
 from pyvisa.constants import (
@@ -24,6 +24,8 @@ from pyvisa.util import LibraryPath
 
 from crossbar.backend import BenchError
 from sim_backend.virtual.clock import Clock
+from sim_backend.virtual.lines import Instrument as Instrument
+from sim_backend.virtual.lines import Line, LineFaults
 from sim_backend.virtual.scpi import MESSAGE_AVAILABLE
 
 BACK_ENDS = ("ivi", "py", "virtual")
@@ -32,19 +34,11 @@ BACK_ENDS = ("ivi", "py", "virtual")
 _numbers = itertools.count(1)
 
 
-class Instrument(Protocol):
-    """Anything that answers lines with lines."""
-
-    def handle(self, line: str) -> str | None:
-        """Do what a line says; return the reply, None if there is none."""
-        ...
-
-
 class _Session:
-    """One opened resource: its instrument, its attributes, and the reply that waits."""
+    """One opened resource: the line to its instrument, its attributes, the reply that waits."""
 
-    def __init__(self, instrument: Instrument, name: rname.ResourceName) -> None:
-        self.instrument = instrument
+    def __init__(self, line: Line, name: rname.ResourceName) -> None:
+        self.line = line
         self.waiting = b""
         self.attributes: dict[int, Any] = {
             ResourceAttribute.resource_name: str(name),
@@ -65,7 +59,7 @@ class VirtualVisa(highlevel.VisaLibraryBase):
     """
 
     def _init(self) -> None:
-        self._instruments: dict[str, Instrument] = {}
+        self._lines: dict[str, Line] = {}
         self._clock: Clock | None = None
         self._sessions: dict[VISASession | VISARMSession | VISAEventContext, _Session] = {}
         self._handles = itertools.count(1)
@@ -75,10 +69,23 @@ class VirtualVisa(highlevel.VisaLibraryBase):
         """Return the path of the library that is mounted."""
         return (LibraryPath("virtual"),)
 
-    def plug(self, instruments: Mapping[str, Instrument], clock: Clock | None = None) -> None:
-        """Give the library its instruments, by resource name, and the clock that deadlines use."""
-        self._instruments = {_canonical(name): found for name, found in instruments.items()}
+    def plug(
+        self,
+        instruments: Mapping[str, Instrument],
+        clock: Clock | None = None,
+        faults: Mapping[str, LineFaults] | None = None,
+    ) -> None:
+        """Give the library its instruments, its clock, and what goes wrong; see `library`."""
+        spoilt = {_canonical(name): found for name, found in (faults or {}).items()}
+        named = {_canonical(name): found for name, found in instruments.items()}
+        self._lines = {
+            name: Line(found, spoilt.get(name, {}), terminal=False) for name, found in named.items()
+        }
         self._clock = clock
+
+    def line(self, name: str) -> Line:
+        """Return the line to an instrument, by its resource name: what came, what went wrong."""
+        return self._lines[_canonical(name)]
 
     def open_default_resource_manager(self) -> tuple[VISARMSession, StatusCode]:
         """Return a session of the resource manager."""
@@ -86,7 +93,7 @@ class VirtualVisa(highlevel.VisaLibraryBase):
 
     def list_resources(self, session: VISARMSession, query: str = "?*::INSTR") -> tuple[str, ...]:
         """Return the names of the instruments that match."""
-        return tuple(rname.filter(list(self._instruments), query))
+        return tuple(rname.filter(list(self._lines), query))
 
     def open(
         self,
@@ -101,12 +108,12 @@ class VirtualVisa(highlevel.VisaLibraryBase):
         except rname.InvalidResourceName:
             wrong = self.handle_return_value(session, StatusCode.error_invalid_resource_name)
             return VISASession(0), wrong
-        instrument = self._instruments.get(str(name))
-        if instrument is None:
+        line = self._lines.get(str(name))
+        if line is None or line.unplugged:
             missing = self.handle_return_value(session, StatusCode.error_resource_not_found)
             return VISASession(0), missing
         handle = VISASession(next(self._handles))
-        self._sessions[handle] = _Session(instrument, name)
+        self._sessions[handle] = _Session(line, name)
         return handle, StatusCode.success
 
     def close(self, session: VISASession | VISAEventContext | VISARMSession) -> StatusCode:
@@ -120,17 +127,21 @@ class VirtualVisa(highlevel.VisaLibraryBase):
         if opened.waiting:
             # IEEE 488.2, 6.3.2.3: a message before the reply was fetched discards the reply.
             opened.waiting = b""
-            getattr(opened.instrument, "interrupt", lambda: None)()
-        for line in data.decode("ascii", errors="replace").splitlines():
-            reply = opened.instrument.handle(line)
-            if reply is not None:
-                opened.waiting += reply.encode("ascii") + b"\n"
+            getattr(opened.line.instrument, "interrupt", lambda: None)()
+        # On this bus a message ends with a line of its own, and needs no sign at its end.
+        opened.waiting += opened.line.take(bytearray(data.rstrip(b"\r\n") + b"\n"))
+        if opened.line.unplugged:
+            return 0, self.handle_return_value(session, StatusCode.error_connection_lost)
         return len(data), StatusCode.success
 
     def read(self, session: VISASession, count: int) -> tuple[bytes, StatusCode]:
         """Return what waits; nothing will come later, so a deadline passes at once."""
         opened = self._session(session)
-        if not opened.waiting:
+        if opened.line.unplugged:
+            return b"", self.handle_return_value(session, StatusCode.error_connection_lost)
+        if b"\n" not in opened.waiting:
+            # A reply without an end is waited for like none.
+            opened.waiting = b""
             if self._clock is not None:
                 self._clock.sleep(opened.attributes[ResourceAttribute.timeout_value] / 1e3)
             return b"", self.handle_return_value(session, StatusCode.error_timeout)
@@ -144,14 +155,16 @@ class VirtualVisa(highlevel.VisaLibraryBase):
     def read_stb(self, session: VISASession) -> tuple[int, StatusCode]:
         """Return the status byte, as a serial poll."""
         opened = self._session(session)
-        value = getattr(opened.instrument, "status_byte", lambda: 0)()
+        value = getattr(opened.line.instrument, "status_byte", lambda: 0)()
         return value | (MESSAGE_AVAILABLE if opened.waiting else 0), StatusCode.success
 
     def clear(self, session: VISASession) -> StatusCode:
         """Clear the device: what waits is gone."""
         opened = self._session(session)
+        if opened.line.unplugged:
+            return self.handle_return_value(session, StatusCode.error_connection_lost)
         opened.waiting = b""
-        getattr(opened.instrument, "clear", lambda: None)()
+        opened.line.clear()
         return StatusCode.success
 
     def get_attribute(
@@ -191,7 +204,11 @@ class VirtualVisa(highlevel.VisaLibraryBase):
         return self._sessions[session]
 
 
-def library(instruments: Mapping[str, Instrument], clock: Clock | None = None) -> VirtualVisa:
+def library(
+    instruments: Mapping[str, Instrument],
+    clock: Clock | None = None,
+    faults: Mapping[str, LineFaults] | None = None,
+) -> VirtualVisa:
     """Return a VISA library for ``pyvisa.ResourceManager``, with these instruments.
 
     Parameters
@@ -200,13 +217,18 @@ def library(instruments: Mapping[str, Instrument], clock: Clock | None = None) -
         By resource name: ``GPIB0::22::INSTR``.
     clock
         Bench time, in which a reply that does not come is waited for; no time passes without it.
+    faults
+        What goes wrong, by resource name, and by number of the message over the life of the
+        library. What is unplugged stays so.
 
     Raises
     ------
     BenchError
         If a name is no resource name.
     """
-    return _made(f"virtual {next(_numbers)}", instruments, clock)
+    made = VirtualVisa(f"virtual {next(_numbers)}")
+    made.plug(instruments, clock, faults)
+    return made
 
 
 @contextmanager
@@ -225,7 +247,8 @@ def mounted(instruments: Mapping[str, Instrument], clock: Clock | None = None) -
     BenchError
         If a name is no resource name.
     """
-    made = _made("virtual", instruments, clock)
+    made = VirtualVisa("virtual")
+    made.plug(instruments, clock)
     # PyVISA has no function to add a back end by; this is the table in which it looks first.
     table = highlevel._WRAPPERS
     before = dict(table)
@@ -251,12 +274,6 @@ class _Mounted(VirtualVisa):
     def __new__(cls, library_path: str | LibraryPath = "") -> VirtualVisa:  # type: ignore[misc]
         """Return the one that `mounted` made."""
         return VirtualVisa("virtual")
-
-
-def _made(path: str, instruments: Mapping[str, Instrument], clock: Clock | None) -> VirtualVisa:
-    made = VirtualVisa(path)
-    made.plug(instruments, clock)
-    return made
 
 
 def _canonical(name: str) -> str:
