@@ -99,7 +99,9 @@ def _load(spec: str, folder: Path) -> Description:
     if file.kind == "virtual":
         return _load_virtual(file)
     limits, programming = file.limits(), file.programming()
-    description = Description(file.name, file.kind, file.tables, limits, programming, file.text)
+    description = Description(
+        *(file.name, file.kind, file.tables, limits, programming, file.text), path=file.path
+    )
     if file.kind == "hardware":
         hardware_settings(description)  # so that every key is checked before anything is opened
         return description
@@ -123,7 +125,9 @@ def _load_virtual(file: BenchFile) -> Description:
     if isinstance(host := file.tables.get("host"), str):
         file.tables["host"] = str((file.folder / host).absolute())
     description = Description(
-        file.name, file.kind, file.tables, real.limits, real.programming, file.text, None, real
+        *(file.name, file.kind, file.tables, real.limits, real.programming, file.text),
+        rehearsed=real,
+        path=file.path,
     )
     virtual_settings(description, None)
     return description

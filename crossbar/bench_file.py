@@ -74,6 +74,8 @@ class Description:
         File in which a simulated array is kept between programs; None makes a fresh one each time.
     rehearsed
         The real bench that a virtual one stands in for; None for the other kinds.
+    path
+        Of the file, which is no part of what the bench is; None if it comes with the program.
     """
 
     name: str
@@ -84,6 +86,7 @@ class Description:
     text: str
     memory: Path | None = None
     rehearsed: "Description | None" = None
+    path: Path | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +105,8 @@ class BenchFile:
         The file itself.
     folder
         Where its relative paths start from.
+    path
+        Of the file; None if it comes with the program.
     """
 
     name: str
@@ -109,6 +114,7 @@ class BenchFile:
     tables: dict[str, object]
     text: str
     folder: Path
+    path: Path | None
 
     @property
     def where(self) -> str:
@@ -169,7 +175,7 @@ def read_bench_file(spec: str, folder: Path) -> BenchFile:
     BenchError
         If there is no such bench, it cannot be read, is not TOML, or of no known kind.
     """
-    name, text, own = _text(spec, folder)
+    name, text, path = _text(spec, folder)
     where = f"bench {name}"
     try:
         table = tomllib.loads(text)
@@ -180,7 +186,8 @@ def read_bench_file(spec: str, folder: Path) -> BenchFile:
     kind = table.pop("kind")
     if kind not in KINDS:
         raise BenchError(f"{where}: kind = {kind!r} is not one of {', '.join(KINDS)}")
-    return BenchFile(name, str(kind), table, text, own)
+    own = Path() if path is None else path.parent
+    return BenchFile(name, str(kind), table, text, own, path)
 
 
 def take(table: dict[str, object], key: str, where: str) -> dict[str, object]:
@@ -199,14 +206,14 @@ def take(table: dict[str, object], key: str, where: str) -> dict[str, object]:
     return dict(taken)
 
 
-def _text(spec: str, folder: Path) -> tuple[str, str, Path]:
-    """Return the name and the text of a bench file, and the folder its paths start from."""
+def _text(spec: str, folder: Path) -> tuple[str, str, Path | None]:
+    """Return the name and the text of a bench file, and where it is if it is not one of ours."""
     if spec in BENCHES:
         file = resources.files("crossbar") / "benches" / f"{ALIASES.get(spec, spec)}.toml"
-        return spec, file.read_text("utf-8"), Path()
+        return spec, file.read_text("utf-8"), None
     path = folder / spec
     try:
-        return path.stem, path.read_text(encoding="utf-8"), path.parent
+        return path.stem, path.read_text(encoding="utf-8"), path
     except FileNotFoundError as problem:
         raise BenchError(
             f"bench {spec!r} is neither a file nor one of {', '.join(BENCHES)}"

@@ -100,6 +100,28 @@ class Guarded:
         """Sum of V² t that each cell was sent, V² s, likewise."""
         return self._stress.copy()
 
+    def received(self, pulses: NDArray[np.int64], stress: Array) -> None:
+        """Count what cells have received besides, from programs that this one goes on with.
+
+        It may take them beyond their budgets: then they are given nothing more.
+
+        Parameters
+        ----------
+        pulses, stress
+            More of either, V² s, shape of the array.
+
+        Raises
+        ------
+        StoreError
+            If it could not be written down; then nothing is counted.
+        """
+        where = np.flatnonzero((pulses > 0) | (stress > 0))
+        total = self._pulses.flat[where] + pulses.flat[where]
+        strain = self._stress.flat[where] + stress.flat[where]
+        if self._exposure is not None and where.size:
+            self._exposure.receive(where, total, strain)
+        self._pulses.flat[where], self._stress.flat[where] = total, strain
+
     def read(self, cells: Cells, voltage: Volt) -> Reading:
         """Return one read current per cell.
 

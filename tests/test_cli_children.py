@@ -67,8 +67,9 @@ def test_interrupted_moons_shows_what_had_finished(tmp_path: Path, number: signa
     child.send_signal(number)
     output, errors = child.communicate(timeout=ENOUGH)
     assert child.returncode == 130, errors + output
-    (line,) = errors.splitlines()
+    line, then = errors.splitlines()
     assert line.startswith("xbar: interrupted; the bench is at 0 V")
+    assert then == "continue with: xbar resume 1"
     assert "run 1 (interrupted)" in output
     assert "erm" in output
     assert (tmp_path / "moons.png").read_bytes().startswith(b"\x89PNG")
@@ -87,7 +88,7 @@ def test_moons_interrupted_before_the_first_draw_says_so(tmp_path: Path) -> None
     child.send_signal(signal.SIGINT)
     output, errors = child.communicate(timeout=ENOUGH)
     assert child.returncode == 130, errors + output
-    assert len(errors.splitlines()) == 1
+    assert len(errors.splitlines()) == 2
     assert "run 1 (interrupted)" in output
     assert "no draw on the crossbar was finished" in output
     assert not (tmp_path / "moons.png").exists()

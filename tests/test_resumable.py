@@ -1,6 +1,7 @@
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +9,10 @@ import numpy as np
 import pytest
 
 from crossbar.backend import DataError
-from crossbar.cli.experiments import run_experiment
-from crossbar.cli.resuming import resumed
+from crossbar.cli.resuming import check_here
+from crossbar.cli.run_experiment import run_experiment
 from crossbar.experiments import EXPERIMENTS, Experiment, Results
-from crossbar.resumable import RESUMES, Record, interrupted
+from crossbar.resumable import RESUMES, Record, chain, interrupted, passed
 from crossbar.store import Arrays, RunRecord, Store
 
 PIECES = 5
@@ -75,7 +76,7 @@ def _draw(
 def count(monkeypatch: pytest.MonkeyPatch) -> Count:
     counted = Count()
     table = {**EXPERIMENTS, "count": counted.experiment()}
-    monkeypatch.setattr("crossbar.cli.experiments.EXPERIMENTS", table)
+    monkeypatch.setattr("crossbar.cli.show_experiment.EXPERIMENTS", table)
     return counted
 
 
@@ -189,12 +190,68 @@ def test_a_run_on_another_bench_is_refused(count: Count, tmp_path: Path) -> None
     from crossbar.bench import load
 
     stopped(count, tmp_path, 2)
+    path = tmp_path / "s.sqlite"
+    with Store.open(path, readonly=True) as store:
+        found = interrupted(store, store.run(1), "count")
     with pytest.raises(DataError, match="run 1 was on bench software software, not on sim sim"):
-        resumed(
-            "count",
-            CountSettings(),
-            "1",
-            tmp_path / "s.sqlite",
-            description=load("sim"),
-            seed=None,
+        check_here(path, found, load("sim"))
+
+
+def spans(store: Store, *runs: tuple[str, list[tuple[str, float]]]) -> list[int]:
+    """Record runs whose calls are at these wall-clock and bench times."""
+    numbers = []
+    for kind, moments in runs:
+        run = store.start(experiment="x", settings={}, bench={"kind": kind})
+        numbers.append(run.id)
+        for wall, bench in moments:
+            call = run.intent("wait", bench, {})
+            run.outcome(call, bench)
+            for table, key in (("intents", "id"), ("outcomes", "intent")):
+                store._connection.execute(f"DROP TRIGGER IF EXISTS {table}_no_update")
+                update = f"UPDATE {table} SET wall = ? WHERE {key} = ?"  # noqa: S608 - our words
+                store._connection.execute(update, (wall, call))
+    return numbers
+
+
+def test_time_between_runs_counts_where_it_goes_on(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "s.sqlite") as store:
+        runs = spans(
+            store,
+            ("sim", [("2026-01-01T00:00:00+00:00", 5.0), ("2026-01-01T00:00:10+00:00", 15.0)]),
+            ("sim", [("2026-01-01T01:00:00+00:00", 0.0), ("2026-01-01T01:00:07+00:00", 7.0)]),
         )
+        assert passed(store, runs, False, runs[0], 9.0) == pytest.approx(6.0 + 7.0)
+        assert passed(store, runs, False, runs[1], 2.0) == pytest.approx(5.0)
+        since = datetime.now(UTC) - datetime(2026, 1, 1, 1, 0, 7, tzinfo=UTC)
+        outage = 3600 - 10.0
+        assert passed(store, runs, True, runs[0], 9.0) == pytest.approx(
+            6.0 + outage + 7.0 + max(since.total_seconds(), 0.0), abs=60
+        )
+
+
+def test_a_clock_that_was_set_back_takes_no_time_away(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "s.sqlite") as store:
+        runs = spans(store, ("sim", [("2999-01-01T00:00:00+00:00", 4.0)]))
+        assert passed(store, runs, True, runs[0], 1.0) == pytest.approx(3.0)
+
+
+def test_pieces_of_two_runs_are_not_taken_for_one_series(tmp_path: Path) -> None:
+    arrays = {"value": np.array(1.0)}
+    with Store.open(tmp_path / "s.sqlite") as store:
+        run = store.start(experiment="x", settings={}, bench={"kind": "sim"})
+        record = Record(run, {"a": arrays, "b": arrays, "c": arrays}, {"a": 1, "b": 2, "c": 1})
+        assert not record.finished_together(["a", "b"])
+        assert not record.finished_together(["a", "d"])
+        assert not record.finished_together(["a", "c"], lambda found: "ended" in found)
+        assert store.results(run.id) == {}
+        assert record.finished_together(["a", "c"])
+        assert list(store.results(run.id)) == ["a", "c"]
+        assert record.made_with("a", "c") == ["c", "a"]
+
+
+def test_a_run_that_says_it_went_on_with_a_later_one_is_refused(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "s.sqlite") as store:
+        for before in (2, 1):
+            store.start(experiment="x", settings={RESUMES: before}, bench={"kind": "sim"})
+        with pytest.raises(DataError, match="run 1 cannot have gone on with run 2"):
+            chain(store, store.run(2))

@@ -155,7 +155,8 @@ REFUSED: dict[str, tuple[list[str], str]] = {
     "no number": (["--array", "kept.npz", "--resume", "x"], "a run is a number or 'last'"),
     "another cell": (
         ["--bench", "tight.toml", "--array", "kept.npz", "--resume", "1"],
-        "run 1 had another programming.cell.tolerance than bench tight has",
+        "bench tight is not what it was when run 1 began: it has programming.cell.tolerance = "
+        "2e-06 where it had 1e-06",
     ),
 }
 

@@ -280,7 +280,7 @@ def test_a_run_may_go_on_elsewhere(tmp_path: Path) -> None:
     away = replace(SHORT, scheduler="tcp://127.0.0.1:1")
     with pytest.raises(KeyboardInterrupt):
         studied(tmp_path, away, progress=impatient)
-    given, _ = resumed("study", StudySettings(), "1", tmp_path / STORE, description=None, seed=None)
+    given, _ = resumed("study", StudySettings(), "1", tmp_path / STORE, seed=None)
     assert given == SHORT
 
 

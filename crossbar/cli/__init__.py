@@ -6,6 +6,7 @@ import sys
 from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
 from crossbar.backend import CrossbarError
 from crossbar.cli import (
@@ -17,6 +18,7 @@ from crossbar.cli import (
     info,
     interrupt,
     measured_files,
+    resume,
     runs,
 )
 from crossbar.cli.output import errors
@@ -27,8 +29,25 @@ REFUSED, INTERRUPTED = 2, 130
 # Every usage error's base; newer versions of typer carry their own copy of click's.
 _UsageError: Any = typer.BadParameter.__base__
 
+
+class _InterruptedError(Exception):
+    """An interrupt, with what it leaves behind as its notes: typer would make a code of it."""
+
+
+class _Commands(TyperGroup):
+    """The commands; an interrupt of one keeps what it has to say."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as problem:
+            raise _InterruptedError from problem
+
+
 app = typer.Typer(
     name="xbar",
+    cls=_Commands,
     help="Run neural networks on a memristor crossbar: simulated, or on your bench.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -37,6 +56,7 @@ app = typer.Typer(
 )
 experiments.add_to(app)
 bench_work.add_to(app)
+app.command("resume")(resume.resume)
 measured_files.add_to(app)
 fit_files.add_to(app)
 info.add_to(app)
@@ -80,17 +100,21 @@ def run(arguments: list[str], *, debug: bool = False) -> int:
     except _UsageError as problem:
         problem.show()
         return int(problem.exit_code)
-    except (KeyboardInterrupt, typer.Abort):
-        result = INTERRUPTED
+    except (KeyboardInterrupt, typer.Abort, _InterruptedError) as problem:
+        return _interrupted(problem.__cause__ or problem)
     except CrossbarError as problem:
         if debug:
             raise
         line = " ".join(str(problem).splitlines())
         errors.print(f"xbar: {line}", markup=False, highlight=False, soft_wrap=True)
         return REFUSED
-    if result == INTERRUPTED:  # typer has made this of the interrupt, or we have
-        errors.print(
-            "xbar: interrupted; the bench is at 0 V, and what was finished is in the record",
-            soft_wrap=True,
-        )
-    return int(result or 0)
+    # Typer has made this of an interrupt before there was a command.
+    return _interrupted(None) if result == INTERRUPTED else int(result or 0)
+
+
+def _interrupted(problem: BaseException | None) -> int:
+    """Say what an interrupt leaves behind, how to go on, and return its exit code."""
+    notes: list[str] = getattr(problem, "__notes__", [])
+    for line in ("; ".join(["xbar: interrupted", *notes[:1]]), *notes[1:]):
+        errors.print(line, markup=False, highlight=False, soft_wrap=True)
+    return INTERRUPTED

@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 
 from crossbar.backend import Array, Checkup, Finding, Flag
-from crossbar.cli import bench_emulate, bench_serve, bench_status, bench_torture
+from crossbar.cli import bench_emulate, bench_serve, bench_status, bench_torture, interrupt
 from crossbar.cli.bench_view import MICRO, draw, print_end, print_matrix
 from crossbar.cli.options import (
     STORE,
@@ -101,7 +101,7 @@ def check(
     from crossbar.bench import load
     from crossbar.bench_instruments import checked
 
-    with bars() as progress:
+    with interrupt.at_bench(), bars() as progress:
         checkup, facts = checked(load(bench), seed, progress)
     draw(figure, checkup.conductances, "Check", [_made_by(facts)], suspicious(checkup.conductances))
     if as_json:
@@ -135,7 +135,8 @@ def calibrate(
     from crossbar.matrices import check_output
 
     check_output(output)
-    found, facts = calibrated(load(bench), seed, repeats)
+    with interrupt.at_bench():
+        found, facts = calibrated(load(bench), seed, repeats)
     lines = [f"# made by: {_made_by(facts)}; mean of {repeats} readings", "[calibration]"]
     lines += [f"{name} = {_toml(values)}" for name, values in found.items()]
     output.write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""`xbar read`, `program` and `matmul`: a bench by hand, from and to CSV files.
+"""`xbar read` and `matmul`: a bench by hand, from and to CSV files.
 
 With ``--json`` all numbers are in SI units. Those made here end in their unit; those under
 ``bench`` and ``programming`` carry the names of the bench file.
@@ -6,27 +6,14 @@ With ``--json`` all numbers are in SI units. Those made here end in their unit; 
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, TypeAlias
 
 import numpy as np
 import typer
 
 from crossbar.backend import Array, DataError, Flag, LimitError
-from crossbar.bench import Description
-from crossbar.cli.bench_view import (
-    LEFT_AS,
-    MICRO,
-    draw,
-    draw_products,
-    made_by,
-    print_end,
-    print_matrix,
-    report_table,
-)
-from crossbar.cli.interrupted import TARGETS, interrupted_runs, program_settings, resumed
+from crossbar.cli.bench_view import MICRO, draw, draw_products, made_by, print_end, print_matrix
 from crossbar.cli.options import (
     STORE,
     ArrayOption,
@@ -36,32 +23,24 @@ from crossbar.cli.options import (
     SeedOption,
     StoreOption,
 )
-from crossbar.cli.output import bars, console, print_json
+from crossbar.cli.output import console, print_json
+from crossbar.cli.program import (
+    FIGURE,
+    Targets,
+    Unit,
+    UnitOption,
+    facts_of,
+    plain_lists,
+    program,
+    programmed,
+)
+from crossbar.cli.resuming import described
 from crossbar.matrices import check_output, read_matrix, write_matrix
-from crossbar.programming.report import Status
-from crossbar.results import ProgramReport
 from crossbar.session import Session, session
 
-FIGURE = Path("conductances.png")
 PRODUCTS = Path("products.png")
 
-
-class Unit(StrEnum):
-    """Units in which a person may write conductances."""
-
-    S = "S"
-    MILLI = "mS"
-    MICRO = "uS"
-    NANO = "nS"
-
-    @property
-    def siemens(self) -> float:
-        """How many siemens one of this unit is."""
-        return {"S": 1.0, "mS": 1e-3, "uS": 1e-6, "nS": 1e-9}[self.value]
-
-
 Repeats: TypeAlias = Annotated[int, typer.Option(min=2, help="Reads that are averaged.")]
-UnitOption: TypeAlias = Annotated[Unit, typer.Option(help="Unit of the targets.")]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -92,7 +71,7 @@ def read(
         s.bench.backend.wait(wait)
         found = s.bench.crossbar().read(repeats)
         s.run.result("conductances", {"value": found.value, "uncertainty": found.uncertainty})
-        facts = _facts(s, figure)
+        facts = facts_of(s, figure)
     voltage = s.bench.programming.cell.read_voltage
     waited = f" after waiting {wait:g} s" if wait else ""
     note = made_by(facts, f"mean of {repeats} reads at {voltage:g} V{waited}")
@@ -103,63 +82,12 @@ def read(
     if as_json:
         arrays = {"conductance_S": found.value, "standard_error_S": found.uncertainty}
         made = {"read_voltage_V": voltage, "repeats": repeats, "waited_s": wait}
-        print_json(facts | made | _plain(arrays) | {"clipped_cells": clipped})
+        print_json(facts | made | plain_lists(arrays) | {"clipped_cells": clipped})
         return
     print_matrix("conductance (µS): word lines down, bit lines across", found.value * MICRO)
     worst = float(found.uncertainty.max()) * MICRO
     console.print(f"standard error up to {worst:.2g} µS; {clipped} cells with clipped reads")
     print_end(note, figure, output)
-
-
-def program(
-    targets: Annotated[Path, typer.Argument(help="CSV, one line per word line; empty = leave.")],
-    unit: UnitOption = Unit.S,
-    bench: BenchOption = "sim",
-    array: ArrayOption = None,
-    seed: SeedOption = None,
-    resume: Annotated[
-        str | None,
-        typer.Option(
-            metavar="RUN", help="Go on with this run (number, or 'last'), which was interrupted."
-        ),
-    ] = None,
-    store: StoreOption = STORE,
-    figure: FigurePath = FIGURE,
-    as_json: JsonOption = False,
-) -> None:
-    """Bring cells to the conductances in TARGETS.csv by write-verify.
-
-    With --resume, no pulse that the interrupted run applied is applied again, and what it counted
-    and measured is in the report.
-    """
-    wanted = _targets(targets, unit)
-    description = _described(bench, array)
-    runs = [] if resume is None else interrupted_runs(store, resume, wanted, description)
-    settings = program_settings(description) | {"resumes": runs[-1] if runs else None}
-    settings |= {"targets": str(targets), "unit": unit.value}
-    with session(description, store, experiment="program", settings=settings, seed=seed) as s:
-        s.run.result(TARGETS, {"target": wanted})
-        going_on, record = resumed(s, runs)
-        report = _program(going_on, wanted, targets, unit)
-        facts = _facts(going_on, figure)
-    if runs:
-        facts["resumed"] = {
-            "runs": runs,
-            "calls_from_the_record": record.replayed,
-            "pulses_in_doubt": record.in_doubt,
-        }
-    note = made_by(facts, f"read {report.reread_delay:g} s after programming")
-    if runs:
-        note.append(f"goes on with run {runs[-1]}: {record.replayed} calls are from the record")
-    marked = {name: report.status == status for name, status in LEFT_AS.items()}
-    draw(figure, report.reread, "Programmed conductances", note, marked)
-    if as_json:
-        meaning = {"-1": "not programmed"} | {str(s.value): s.name.lower() for s in Status}
-        cells = _plain(_cells(report)) | {"status_meaning": meaning}
-        print_json(facts | report.summary() | cells)
-        return
-    console.print(report_table(report))
-    print_end(note, figure)
 
 
 def matmul(
@@ -185,14 +113,14 @@ def matmul(
     """
     check_output(output)
     voltages = read_matrix(inputs)
-    wanted = None if targets is None else _targets(targets, unit)
+    wanted = None if targets is None else Targets.read(targets, unit)
     settings = {"inputs": str(inputs), "targets": None if targets is None else str(targets)}
     with _opened("matmul", bench, store, seed, array, repeats=repeats, **settings) as s:
         _check_inputs(s, voltages, inputs)
-        if wanted is not None and targets is not None:
-            _program(s, wanted, targets, unit)
+        if wanted is not None:
+            programmed(s, wanted)
         arrays, clipped = _multiply(s, voltages, repeats)
-        facts = _facts(s, figure)
+        facts = facts_of(s, figure)
     note = made_by(facts, f"mean of {repeats} reads")
     current, predicted = arrays["current_A"], arrays["predicted_A"]
     draw_products(figure, arrays["conductance_S"], predicted, current, note)
@@ -201,7 +129,7 @@ def matmul(
     rms = float(np.sqrt(np.mean((current - predicted) ** 2)))
     if as_json:
         made = {"rms_difference_A": rms, "repeats": repeats, "clipped_readings": clipped}
-        print_json(facts | made | _plain(arrays))
+        print_json(facts | made | plain_lists(arrays))
         return
     print_matrix("bit-line currents (µA): inputs down, bit lines across", current * MICRO)
     error = float(arrays["standard_error_A"].max())
@@ -214,15 +142,9 @@ def matmul(
 def _opened(
     command: str, bench: str, store: Path, seed: int | None, array: Path | None, **settings: object
 ) -> Iterator[Session]:
-    description = _described(bench, array)
+    description = described(bench, array)
     with session(description, store, experiment=command, settings=settings, seed=seed) as s:
         yield s
-
-
-def _described(bench: str, array: Path | None) -> Description:
-    from crossbar.bench import load, remembering
-
-    return load(bench) if array is None else remembering(load(bench), array)
 
 
 def _check_inputs(s: Session, voltages: Array, inputs: Path) -> None:
@@ -239,27 +161,6 @@ def _check_inputs(s: Session, voltages: Array, inputs: Path) -> None:
             f"{inputs}, input {line}, word line {word}: {voltages[line, word]:g} V is outside "
             f"±{limit:g} V ({len(outside)} of {voltages.size} voltages are)"
         )
-
-
-def _targets(path: Path, unit: Unit) -> Array:
-    """Return target conductances from a file, S."""
-    wanted = read_matrix(path, empty_allowed=True) * unit.siemens
-    if np.all(np.isnan(wanted)):
-        raise DataError(f"{path}: every field is empty; there is nothing to program")
-    return wanted
-
-
-def _program(s: Session, wanted: Array, path: Path, unit: Unit) -> ProgramReport:
-    try:
-        with bars() as progress:
-            report = s.bench.crossbar().program_conductances(
-                wanted, progress=lambda done, of: progress("cells", done, of)
-            )
-    except DataError as problem:
-        raise DataError(f"{path}, read as {unit.value} (--unit): {problem}") from problem
-    s.run.result("program", _cells(report))
-    s.run.finish(summary=report.summary())
-    return report
 
 
 def _multiply(s: Session, voltages: Array, repeats: int) -> tuple[dict[str, Array], int]:
@@ -280,30 +181,3 @@ def _multiply(s: Session, voltages: Array, repeats: int) -> tuple[dict[str, Arra
     }
     clipped = int(np.sum([r.clipped for r in readings]))
     return arrays, clipped + int((first.flags & Flag.CLIPPED != 0).sum())
-
-
-def _cells(report: ProgramReport) -> dict[str, Any]:
-    return {
-        "target_S": report.target,
-        "verified_S": report.verified,
-        "reread_S": report.reread,
-        "status": report.status,
-        "pulses": report.pulses,
-    }
-
-
-def _plain(arrays: dict[str, Any]) -> dict[str, Any]:
-    return {name: values.tolist() for name, values in arrays.items()}
-
-
-def _facts(s: Session, figure: Path) -> dict[str, Any]:
-    """Return what made the numbers, for ``--json`` and for the notes."""
-    return {
-        "run": s.run.id,
-        "store": str(s.store.path),
-        "figure": str(figure),
-        "seed": s.bench.seed,
-        "bench_time_s": s.bench.backend.now,
-        "bench": s.bench.describe(),
-        "programming": asdict(s.bench.programming),
-    }

@@ -6,6 +6,8 @@ work would go on. So the request is also remembered, and raised again at the nex
 
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 # One per process, because signals are.
@@ -30,6 +32,16 @@ def check() -> None:
 def arrived() -> None:
     """Forget the request, because its KeyboardInterrupt was caught where it belongs."""
     _asked.clear()
+
+
+@contextmanager
+def at_bench() -> Iterator[None]:
+    """Say of an interrupt that leaves the block, which opens a bench, how it leaves the bench."""
+    try:
+        yield
+    except KeyboardInterrupt as problem:
+        problem.add_note("the bench is at 0 V")
+        raise
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:

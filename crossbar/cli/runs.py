@@ -9,10 +9,10 @@ from rich.table import Table
 from rich.text import Text
 
 from crossbar.backend import StoreError
-from crossbar.cli.experiments import show_experiment
 from crossbar.cli.options import STORE, FigurePathOrNone, JsonOption, StoreOption
 from crossbar.cli.output import console, print_json
 from crossbar.cli.run_facts import bench_text, facts_table, run_facts, took, wall
+from crossbar.cli.show_experiment import show_experiment
 from crossbar.export import export_csv, export_h5
 from crossbar.store import RunRecord, Store
 

@@ -89,6 +89,14 @@ class Experiment:
         Whether it needs one; where it does not, nothing but software makes its numbers.
     resumable
         Whether it asks `crossbar.resumable.Record` for what an interrupted run had finished.
+    same_array
+        Whether it can be gone on with only on the very array that it began on.
+    replayed
+        Whether an interrupted run that is gone on with on that array is made again from the
+        beginning, on a bench that answers from its record (`crossbar.programming.resume`).
+    located
+        ``located(settings)``: the settings with what the environment says of where things are;
+        None if it says nothing.
     """
 
     help: str
@@ -102,7 +110,10 @@ class Experiment:
     write_csv: Callable[[RunRecord, Results, Path], list[Path]] | None = None
     adapted: "Callable[[Any, Description], Description] | None" = None
     bench: bool = True
-    resumable: bool = False
+    resumable: bool = True
+    same_array: bool = False
+    replayed: bool = False
+    located: Callable[[Any], Any] | None = None
 
 
 EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
@@ -117,7 +128,6 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
             draw=moons_view.draw,
             piece="draw",
             adapted=moons.adapted,
-            resumable=True,
         ),
         "energy": Experiment(
             help="Program a network, read every cell, and say what an inference costs.",
@@ -139,7 +149,6 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
             draw=frontier_view.draw,
             piece="network",
             bench=False,
-            resumable=True,
         ),
         "certify": Experiment(
             help="Certify the vote of a noisy network against drift: the vote, not one chip.",
@@ -151,7 +160,6 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
             draw=certify_view.draw,
             piece="vote",
             bench=False,
-            resumable=True,
         ),
         "remedies": Experiment(
             help="Win accuracy back on the array, remedy by remedy, and count what each costs.",
@@ -162,7 +170,6 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
             tables=remedies_view.tables,
             draw=remedies_view.draw,
             piece="draw",
-            resumable=True,
         ),
         "tiles": Experiment(
             help="Run a network larger than the array on it, tile by tile; say the cost first.",
@@ -173,7 +180,6 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
             tables=tiles_view.tables,
             draw=tiles_view.draw,
             piece="cost",
-            resumable=True,
         ),
         "iv": Experiment(
             help="Measure I-V curves: staircase cycles of one cell, or of many.",
@@ -203,6 +209,7 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
             measured=form_view.measured,
             tables=form_view.tables,
             draw=form_view.draw,
+            replayed=True,
         ),
         "seek": Experiment(
             help="Seek the smallest amplitudes that SET and RESET a cell.",
@@ -221,6 +228,7 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
             measured=retention_view.measured,
             tables=retention_view.tables,
             draw=retention_view.draw,
+            same_array=True,
         ),
         "endurance": Experiment(
             help="SET and RESET cells until the window closes or the cycles end.",
@@ -230,6 +238,7 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
             measured=endurance_view.measured,
             tables=endurance_view.tables,
             draw=endurance_view.draw,
+            replayed=True,
         ),
         "study": Experiment(
             help="Train networks with several objectives, sweep the device under them.",
@@ -241,7 +250,7 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
             draw=study_view.draw,
             piece="unit",
             bench=False,
-            resumable=True,
+            located=study.located,
         ),
     }
 )

@@ -7,6 +7,7 @@ import numpy as np
 from rich.table import Table
 
 from crossbar.experiments.bench_note import bench_note
+from crossbar.resumable import RESUMES
 from crossbar.store import RunRecord
 
 MICRO = 1e6
@@ -15,8 +16,10 @@ ROWS = 20
 
 
 def provenance_note(run: RunRecord) -> str:
-    """Return bench, device, seed and number of the run, in one line."""
-    return f"{bench_note(run)}, seed {run.seed}, run {run.id}"
+    """Return bench, device, seed and number of the run, and which it goes on with, in one line."""
+    before = run.settings.get(RESUMES)
+    after = "" if before is None else f", goes on with run {before}"
+    return f"{bench_note(run)}, seed {run.seed}, run {run.id}{after}"
 
 
 def heading(what: str, cells: Sequence[Any]) -> str:

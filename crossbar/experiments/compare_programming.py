@@ -19,6 +19,7 @@ from crossbar.programming import POLICIES, IsppSettings, Pulses, WriteVerify
 from crossbar.programming.metrics import Metrics
 from crossbar.programming.order import ORDERS
 from crossbar.results import ProgramReport
+from crossbar.resumable import Record, recording
 from crossbar.store import Arrays, Run
 
 Progress = Callable[[str, int, int], None]
@@ -107,7 +108,7 @@ class CompareSettings:
 def run(
     settings: CompareSettings,
     bench: Bench,
-    record: Run,
+    record: Run | Record,
     seed: int,
     progress: Progress = lambda *_: None,
 ) -> None:
@@ -122,7 +123,8 @@ def run(
     bench
         Where.
     record
-        Receives each report as soon as it is there.
+        Receives each report as soon as it is there. What an interrupted run had finished is not
+        done again; the array, though, is as it is now.
     seed
         Of the targets.
     progress
@@ -143,21 +145,26 @@ def run(
         for name, pulses in policies.items()
     }
     window = cell.window
-    record.result(
-        "asked",
-        {
-            "window": np.array([window.low, window.high]),
-            "tolerance": cell.tolerance,
-            "adapted": np.array(adapted, dtype=np.str_),
-        },
-    )
+    record = recording(record)
+    if record.finished("asked") is None:
+        record.result(
+            "asked",
+            {
+                "window": np.array([window.low, window.high]),
+                "tolerance": cell.tolerance,
+                "adapted": np.array(adapted, dtype=np.str_),
+            },
+        )
     done, total = 0, settings.repeats * len(crossbars)
     for repeat, targets in enumerate(_targets(settings, cell, bench.backend.shape, seed)):
         for name, crossbar in crossbars.items():
             progress("programmings", done, total)
-            _begin(bench, cell)
-            report = crossbar.program_conductances(targets)
-            record.result(f"program/{name}/{repeat}", _arrays(report))
+            piece = f"program/{name}/{repeat}"
+            if record.finished(piece) is None:
+                record.begin(piece)
+                _begin(bench, cell)
+                report = crossbar.program_conductances(targets)
+                record.result(piece, _arrays(report))
             done += 1
     progress("programmings", total, total)
 

@@ -15,6 +15,7 @@ from crossbar.bench import Bench
 from crossbar.experiments.bounds import Bounds, at_least, positive
 from crossbar.experiments.cell_choice import CELL_HELP, CELLS_HELP, chosen_cells
 from crossbar.experiments.cell_probe import Probe
+from crossbar.resumable import Record, recording
 from crossbar.store import Arrays, Run
 
 Progress = Callable[[str, int, int], None]
@@ -73,7 +74,7 @@ class EnduranceSettings:
 def run(
     settings: EnduranceSettings,
     bench: Bench,
-    record: Run,
+    record: Run | Record,
     seed: int,
     progress: Progress = lambda *_: None,
 ) -> None:
@@ -89,7 +90,9 @@ def run(
     bench
         Where.
     record
-        Receives every block as soon as it is full.
+        Receives every block as soon as it is full. Cells that an interrupted run had finished are
+        not cycled again; on the array that it was on, no pulse is made again either, because the
+        bench answers from its record.
     seed
         Nothing here is random; the bench has its own.
     progress
@@ -104,6 +107,7 @@ def run(
     """
     cells = chosen_cells(settings.cell, settings.cells, bench.backend.shape)
     check(settings, bench.backend.limits)
+    record = recording(record)
     probe = Probe(bench.backend, settings.read_voltage, settings.reads)
     total = len(cells) * settings.cycles
     for k, cell in enumerate(cells):
@@ -111,7 +115,11 @@ def run(
         def told(done: int, before: int = k * settings.cycles) -> None:
             progress("cycles", before + done, total)
 
-        _endure(settings, probe, record, cell, told)
+        where = f"{cell[0]},{cell[1]}"
+        made = record.made_with(f"end/{where}", f"cycles/{where}/")
+        if not record.finished_together(made):
+            record.begin(f"cell {where}")
+            _endure(settings, probe, record, cell, told)
     progress("cycles", total, total)
 
 
@@ -127,7 +135,7 @@ def check(settings: EnduranceSettings, limits: Limits) -> None:
 def _endure(
     settings: EnduranceSettings,
     probe: Probe,
-    record: Run,
+    record: Record,
     cell: tuple[int, int],
     told: Callable[[int], None],
 ) -> None:

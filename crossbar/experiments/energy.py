@@ -19,6 +19,7 @@ from crossbar.backend import Array, DataError
 from crossbar.bench import Bench
 from crossbar.energy.converters import ADCS, DACS, NONE
 from crossbar.experiments.bounds import at_least, one_of, option, positive
+from crossbar.experiments.certify import network_of
 from crossbar.experiments.energy_draw import accuracy, dissipated
 from crossbar.experiments.moons import make_task
 from crossbar.experiments.moons_settings import MoonsSettings
@@ -27,6 +28,7 @@ from crossbar.matrices import read_matrix
 from crossbar.network import Labels, Network, check_inputs, load
 from crossbar.offload import offload
 from crossbar.placement import check_fits
+from crossbar.resumable import Record, recording
 from crossbar.store import Arrays, Run
 from crossbar.training_settings import TrainingSettings
 
@@ -136,7 +138,7 @@ class Work:
 def run(
     settings: EnergySettings,
     bench: Bench,
-    record: Run,
+    record: Run | Record,
     seed: int,
     progress: Progress = lambda *_: None,
 ) -> None:
@@ -151,7 +153,8 @@ def run(
     bench
         Where; the same array is programmed again and again.
     record
-        Receives each draw as soon as it is there.
+        Receives each draw as soon as it is there. What an interrupted run had finished is not done
+        again; the array, though, is as it is now.
     seed
         Of the points and of the training; the bench has its own.
     progress
@@ -170,31 +173,46 @@ def run(
         widths = saved.widths if saved else (2, settings.hidden, 1)
         shapes = [(n_in + 1, n_out) for n_in, n_out in pairwise(widths)]
         check_fits(shapes, MAPPINGS[settings.mapping], bench.backend.shape)
-        record.result("asked", _asked(settings))
+        record = recording(record)
+        if record.finished("asked") is None:
+            record.result("asked", _asked(settings))
+        before = record.finished("network")
         if saved is None:
-            work = _trained(settings, seed, progress)
+            known = None if before is None else network_of(before)
+            work = _trained(settings, known, seed, progress)
         else:
             work = _given(settings, saved, seed)
-        record.result("network", _network_arrays(work))
+        if before is None:
+            record.result("network", _network_arrays(work))
         crossbar = bench.crossbar(mapping=settings.mapping)
         cells = partial(progress, "cells of this pass")
         for draw in range(settings.repeats):
             progress("programming draws", draw, settings.repeats)
+            if record.finished(f"draw/{draw}") is not None:
+                continue
+            record.begin(f"draw/{draw}")
             hardware = offload(work.network, crossbar, work.train, progress=cells)
             found = dissipated(crossbar, hardware, work.test, work.labels, settings.law_points)
             record.result(f"draw/{draw}", found)
         progress("programming draws", settings.repeats, settings.repeats)
 
 
-def _trained(settings: EnergySettings, seed: int, progress: Progress) -> Work:
-    """Return a network that was trained on points, as `xbar moons` would with this seed."""
+def _trained(
+    settings: EnergySettings, known: Network | None, seed: int, progress: Progress
+) -> Work:
+    """Return a network that was trained on points, as `xbar moons` would with this seed.
+
+    It is trained now unless it is `known` from an interrupted run.
+    """
+    points_rng, training_rng = np.random.default_rng(seed).spawn(2)
+    task = make_task(settings.points, points_rng)
+    if known is not None:
+        return Work(known, task.train.inputs, task.test.inputs, task.test.labels)
     # Torch takes a second to import; a bench PC that has a network need not wait for it.
     from crossbar.objectives import OBJECTIVES
     from crossbar.training import train
 
     one_of(settings, "training", tuple(OBJECTIVES))
-    points_rng, training_rng = np.random.default_rng(seed).spawn(2)
-    task = make_task(settings.points, points_rng)
     warmup = settings.epochs * TRAINING.warmup // TRAINING.epochs
     trained = train(
         task.train,

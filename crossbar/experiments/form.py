@@ -16,6 +16,7 @@ from crossbar.bench import Bench
 from crossbar.experiments.bounds import Bounds, at_least, one_of, positive
 from crossbar.experiments.cell_choice import CELL_HELP, CELLS_HELP, chosen_cells
 from crossbar.experiments.cell_probe import Probe, Seen
+from crossbar.resumable import Record, recording
 from crossbar.store import Run
 
 Progress = Callable[[str, int, int], None]
@@ -139,7 +140,7 @@ class _Ramp:
 def run(
     settings: FormSettings,
     bench: Bench,
-    record: Run,
+    record: Run | Record,
     seed: int,
     progress: Progress = lambda *_: None,
 ) -> None:
@@ -155,7 +156,9 @@ def run(
     bench
         Where.
     record
-        Receives every ramp as soon as it has ended.
+        Receives every ramp as soon as it has ended. Cells that an interrupted run had finished are
+        not formed again; on the array that it was on, no pulse is made again either, because the
+        bench answers from its record.
     seed
         Nothing here is random; the bench has its own.
     progress
@@ -170,10 +173,15 @@ def run(
     """
     cells = chosen_cells(settings.cell, settings.cells, bench.backend.shape)
     check(settings, bench.backend.limits)
+    record = recording(record)
     probe = Probe(bench.backend, settings.read_voltage, settings.reads)
     for k, cell in enumerate(cells):
         progress("cells", k, len(cells))
-        _form(settings, probe, record, cell, progress)
+        where = f"{cell[0]},{cell[1]}"
+        made = record.made_with(f"formed/{where}", f"ramp/{where}/")
+        if not record.finished_together(made):
+            record.begin(f"cell {where}")
+            _form(settings, probe, record, cell, progress)
     progress("cells", len(cells), len(cells))
 
 
@@ -195,7 +203,7 @@ def check(settings: FormSettings, limits: Limits) -> None:
 
 
 def _form(
-    settings: FormSettings, probe: Probe, record: Run, cell: tuple[int, int], progress: Progress
+    settings: FormSettings, probe: Probe, record: Record, cell: tuple[int, int], progress: Progress
 ) -> None:
     """Form one cell and record what became of it."""
     before = latest = probe.see(cell)

@@ -15,6 +15,7 @@ from crossbar.backend import Ampere, Array, DataError, Limits, Sweep, Volt
 from crossbar.bench import Bench
 from crossbar.experiments.bounds import Bounds, at_least, one_of, option, positive
 from crossbar.experiments.cell_choice import CELL_HELP, CELLS_HELP, chosen_cells
+from crossbar.resumable import Record, recording
 from crossbar.store import Arrays, Run
 
 Progress = Callable[[str, int, int], None]
@@ -116,7 +117,7 @@ def staircase(settings: IvSettings) -> Array:
 def run(
     settings: IvSettings,
     bench: Bench,
-    record: Run,
+    record: Run | Record,
     seed: int,
     progress: Progress = lambda *_: None,
     watch: Watch = lambda *_: None,
@@ -124,7 +125,8 @@ def run(
     """Sweep the cells one after another, and leave every finished piece in the record.
 
     The record holds a result ``asked`` and one ``sweep/WORD,BIT/K`` per piece, with the arrays
-    ``cell``, ``cycle``, ``voltage``, ``current``, ``time`` and ``flags``.
+    ``cell``, ``cycle``, ``voltage``, ``current``, ``time``, ``flags`` and ``run``, which says in
+    which run it was measured.
 
     Parameters
     ----------
@@ -133,7 +135,8 @@ def run(
     bench
         Where.
     record
-        Receives every piece as soon as it is there.
+        Receives every piece as soon as it is there. Cycles that an interrupted run had finished are
+        not measured again; on a fresh array, cells.
     seed
         Nothing here is random; the bench has its own.
     progress
@@ -151,33 +154,69 @@ def run(
     cells = chosen_cells(settings.cell, settings.cells, bench.backend.shape)
     voltages = staircase(settings)
     check(settings, voltages, bench.backend.limits)
-    record.result(
-        "asked",
-        {
-            "cells": np.column_stack([cells.word, cells.bit]),
-            "voltage": voltages,
-            "cycles": settings.cycles,
-            "compliance": settings.compliance,
-            "read_voltage": np.copysign(settings.read_voltage, settings.ends[0]),
-        },
-    )
-    done, total = 0, len(cells) * settings.cycles * len(voltages)
-    for cell in cells:
+    record = recording(record)
+    if record.finished("asked") is None:
+        record.result(
+            "asked",
+            {
+                "cells": np.column_stack([cells.word, cells.bit]),
+                "voltage": voltages,
+                "cycles": settings.cycles,
+                "compliance": settings.compliance,
+                "read_voltage": np.copysign(settings.read_voltage, settings.ends[0]),
+            },
+        )
+    each = settings.cycles * len(voltages)
+    total = len(cells) * each
+    for k, cell in enumerate(cells):
         lead = np.empty(0)
-        for k, (cycle, part) in enumerate(pieces(settings, len(voltages))):
-            progress("points", done, total)
+        for piece in _unfinished(settings, record, cell, len(voltages)):
+            progress("points", k * each + piece.cycle * len(voltages) + piece.part.start, total)
+            asked = voltages[piece.part]
             if settings.drive == "triangle":
-                swept = bench.backend.trace(
-                    cell, voltages[part], settings.dwell, settings.compliance
-                )
+                swept = bench.backend.trace(cell, asked, settings.dwell, settings.compliance)
             else:
-                driven = np.concatenate([lead, voltages[part]])
+                driven = np.concatenate([lead, asked])
                 whole = bench.backend.sweep(cell, driven, settings.compliance, settings.dwell)
                 swept, lead = _without(whole, len(lead)), approach(whole, settings.compliance)
-            record.result(f"sweep/{cell[0]},{cell[1]}/{k}", _arrays(cell, cycle, swept))
-            watch(cell, cycle, swept)
-            done += len(swept.voltage)
+            record.result(piece.name, _arrays(cell, piece.cycle, swept, record.id))
+            watch(cell, piece.cycle, swept)
     progress("points", total, total)
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """A call to be made: its name in the record, its cycle, and its points of that."""
+
+    name: str
+    cycle: int
+    part: slice
+
+
+def _unfinished(
+    settings: IvSettings, record: Record, cell: tuple[int, int], points: int
+) -> Iterator[_Piece]:
+    """Yield what is left to be measured of a cell, beginning anew what is not finished as a whole.
+
+    A cycle is a whole: what a cell does depends on where it has been since 0 V. On a fresh array,
+    which is not the one that the earlier cycles were on, all cycles of the cell are.
+    """
+    where = f"{cell[0]},{cell[1]}"
+    plan = [
+        _Piece(f"sweep/{where}/{k}", cycle, part)
+        for k, (cycle, part) in enumerate(pieces(settings, points))
+    ]
+    wholes = {f"cell {where}": plan}
+    if not record.fresh:
+        of = f"of {settings.cycles}, cell {where}"
+        wholes = {
+            f"cycle {cycle + 1} {of}": [piece for piece in plan if piece.cycle == cycle]
+            for cycle in range(settings.cycles)
+        }
+    for name, whole in wholes.items():
+        if not record.finished_together([piece.name for piece in whole]):
+            record.begin(name)
+            yield from whole
 
 
 def check(settings: IvSettings, voltages: Array, limits: Limits) -> None:
@@ -227,9 +266,10 @@ def _without(swept: Sweep, first: int) -> Sweep:
     )
 
 
-def _arrays(cell: tuple[int, int], cycle: int, swept: Sweep) -> Arrays:
+def _arrays(cell: tuple[int, int], cycle: int, swept: Sweep, run: int) -> Arrays:
     return {
         "cell": np.array(cell),
+        "run": np.array(run),
         "cycle": np.full(len(swept.voltage), cycle),
         "voltage": swept.voltage,
         "current": swept.current,

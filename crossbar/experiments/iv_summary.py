@@ -22,6 +22,8 @@ class Swept:
         Of each point, shape ``(n,)``.
     voltage, current, time, flags
         As in `crossbar.backend.Sweep`, shape ``(n,)``.
+    run
+        Number of the run that each point was measured in, shape ``(n,)``; -1 if it is not known.
     """
 
     cell: tuple[int, int]
@@ -30,10 +32,15 @@ class Swept:
     current: Array
     time: Array
     flags: Indices
+    run: Indices
 
     def flagged(self, flag: Flag) -> int:
         """Return how many points carry a flag."""
         return int(np.count_nonzero(self.flags & flag))
+
+
+POINTS = ("cycle", "voltage", "current", "time", "flags", "run")
+"""What there is of every point."""
 
 
 def measured(results: Mapping[str, Arrays]) -> bool:
@@ -47,15 +54,11 @@ def swept_cells(results: Mapping[str, Arrays]) -> list[Swept]:
     for name, arrays in results.items():
         if name.startswith("sweep/"):
             word, bit = arrays["cell"].tolist()
-            parts.setdefault((word, bit), []).append(arrays)
+            # Of records of earlier versions the run is not known.
+            made = np.full(len(arrays["voltage"]), arrays.get("run", -1))
+            parts.setdefault((word, bit), []).append({**arrays, "run": made})
     return [
-        Swept(
-            cell,
-            **{
-                name: np.concatenate([part[name] for part in found])
-                for name in ("cycle", "voltage", "current", "time", "flags")
-            },
-        )
+        Swept(cell, **{name: np.concatenate([part[name] for part in found]) for name in POINTS})
         for cell, found in parts.items()
     ]
 
@@ -64,14 +67,18 @@ def whole_cycles(swept: Swept, asked: Array) -> list[Swept]:
     """Return the cycles of a cell that have all of their points."""
     cut = [swept.cycle == k for k in range(int(swept.cycle.max(initial=-1)) + 1)]
     return [
-        Swept(
-            swept.cell,
-            *(values[chosen] for values in (swept.cycle, swept.voltage, swept.current)),
-            *(values[chosen] for values in (swept.time, swept.flags)),
-        )
+        Swept(swept.cell, **{name: getattr(swept, name)[chosen] for name in POINTS})
         for chosen in cut
         if np.count_nonzero(chosen) == len(asked)
     ]
+
+
+def cycles_by_run(swept: Swept) -> dict[int, list[int]]:
+    """Return which cycles of a cell were measured in which run, both ascending."""
+    return {
+        run: np.unique(swept.cycle[swept.run == run]).tolist()
+        for run in np.unique(swept.run).tolist()
+    }
 
 
 def summarise(results: Mapping[str, Arrays]) -> dict[str, object]:
@@ -119,7 +126,11 @@ def _row(swept: Swept, asked: Arrays) -> dict[str, object]:
         "outgoing_S": statistics(out),
         "returning_S": statistics(back),
         "ratio": statistics(ratio),
-        "bench_seconds": float(swept.time[-1] - swept.time[0]),
+        # The clock of a bench may begin anew with a run that goes on with another.
+        "bench_seconds": float(
+            sum(np.ptp(swept.time[swept.run == run]) for run in np.unique(swept.run))
+        ),
+        "cycles_by_run": {str(run): found for run, found in cycles_by_run(swept).items()},
     }
 
 

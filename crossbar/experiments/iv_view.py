@@ -1,5 +1,6 @@
 """What a person sees of an I-V run: a table and a figure."""
 
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -58,9 +59,20 @@ def tables(run: RunRecord, summary: dict[str, Any]) -> list[RenderableType]:
         notes.insert(0, f"the first {ROWS} of {len(rows)} cells; --json has all of them")
     if missing := summary["points_asked"] - summary["points"]:
         notes.insert(0, f"{missing} of {summary['points_asked']} points were not measured")
+    if len(made := _made_in(rows)) > 1:
+        told = ", ".join(f"{cycles} of run {run}" for run, cycles in made.items())
+        notes.insert(0, f"cycles: {told}")
     if summary["lost_points"]:
         notes.insert(0, f"{summary['lost_points']} points overflowed and have no current")
     return [shown, Text("\n".join(notes))]
+
+
+def _made_in(rows: list[dict[str, Any]]) -> Counter[str]:
+    """Return how many cycles, begun ones included, were measured in which run."""
+    made: Counter[str] = Counter()
+    for row in rows:
+        made.update({run: len(cycles) for run, cycles in row["cycles_by_run"].items()})
+    return made
 
 
 def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:

@@ -119,8 +119,10 @@ def _run(
     for draw in range(settings.draws):
         for k, (name, network) in enumerate(networks.items()):
             progress("programming draws", draw * len(networks) + k, total)
-            if record.finished(f"draw/{name}/{draw}") is not None:
+            piece = f"draw/{name}/{draw}"
+            if record.finished(piece) is not None:
                 continue
+            record.begin(piece)
 
             def cells(done: int, of: int) -> None:
                 progress("cells of this pass", done, of)
@@ -135,7 +137,7 @@ def _run(
                     crossbar, hardware, task.test.inputs, settings.line_resistance
                 )
                 found = {**found, **{f"wires_{key}": values for key, values in wires.items()}}
-            record.result(f"draw/{name}/{draw}", found)
+            record.result(piece, found)
     progress("programming draws", total, total)
 
 

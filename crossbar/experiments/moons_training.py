@@ -68,6 +68,7 @@ def bench_errors(
     """
     arrays = record.finished(ERRORS)
     if arrays is None:
+        record.begin(ERRORS)
         told = partial(progress, "errors of the device")
         # `Crossbar.program` works around stuck cells: what it makes of networks is without them.
         found = measure_errors(crossbar, rng, repeats, told, stuck=False)

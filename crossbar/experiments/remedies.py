@@ -114,6 +114,7 @@ def _run(
         progress("programming draws", k, len(pieces))
         name = f"draw/{training}/{way.name}/{draw}"
         if record.finished(name) is None:
+            record.begin(name)
             network, crossbar = networks[training], crossbars[way]
             found = _draw(settings, task, network, crossbar, counted, way, draw, progress)
             record.result(name, found)

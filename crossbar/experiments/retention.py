@@ -11,6 +11,7 @@ from crossbar.crossbar import Crossbar
 from crossbar.experiments.bounds import Bounds, at_least, positive
 from crossbar.experiments.cell_choice import CELL_HELP, CELLS_HELP, chosen_cells
 from crossbar.experiments.cell_probe import Probe
+from crossbar.resumable import Record, recording
 from crossbar.store import Run
 
 Progress = Callable[[str, int, int], None]
@@ -76,7 +77,7 @@ class RetentionSettings:
 def run(
     settings: RetentionSettings,
     bench: Bench,
-    record: Run,
+    record: Run | Record,
     seed: int,
     progress: Progress = lambda *_: None,
 ) -> None:
@@ -92,7 +93,8 @@ def run(
     bench
         Where.
     record
-        Receives the readings of every time as soon as they are there.
+        Receives the readings of every time as soon as they are there. What an interrupted run had
+        read is not read again; times that passed in between are read at once, late.
     seed
         Nothing here is random; the bench has its own.
     progress
@@ -113,22 +115,34 @@ def run(
         targets = np.resize(settings.levels, len(cells))
     crossbar = _programmer(bench, settings)
     _check_window(bench, targets)
+    record = recording(record)
     probe = Probe(backend, settings.read_voltage, settings.reads)
-    verified = np.full(len(cells), np.nan)
-    if settings.levels:
-        verified = _program(crossbar, cells, targets, progress)
-    start = backend.now
-    record.result(
-        "cells",
-        {
-            "cells": np.column_stack([cells.word, cells.bit]),
-            "target": targets,
-            "verified": verified,
-            "times": settings.times,
-        },
-    )
+    before = record.finished("cells")
+    if before is not None:
+        if "start" not in before:
+            raise DataError("an earlier version did not record when its times began; begin anew")
+        # On another clock: what has passed on that one is in the record.
+        start = backend.now - record.passed(record.origins["cells"], float(before["start"]))
+    else:
+        verified = np.full(len(cells), np.nan)
+        if settings.levels:
+            record.begin("programming")
+            verified = _program(crossbar, cells, targets, progress)
+        start = backend.now
+        record.result(
+            "cells",
+            {
+                "cells": np.column_stack([cells.word, cells.bit]),
+                "target": targets,
+                "verified": verified,
+                "times": settings.times,
+                "start": np.array(start),
+            },
+        )
     total = round(settings.last)
     for k, time in enumerate(settings.times.tolist()):
+        if record.finished(f"read/{k}") is not None:
+            continue
         _wait_until(
             backend, start + time, lambda now: progress("seconds", round(now), total), start
         )

@@ -19,6 +19,7 @@ from crossbar.experiments.bounds import Bounds, at_least, option, positive
 from crossbar.experiments.cell_choice import CELL_HELP, CELLS_HELP, chosen_cells
 from crossbar.experiments.cell_probe import Probe, Seen
 from crossbar.experiments.form import ramp
+from crossbar.resumable import Record, recording
 from crossbar.store import Arrays, Run
 
 Progress = Callable[[str, int, int], None]
@@ -74,7 +75,7 @@ class SeekSettings:
 def run(
     settings: SeekSettings,
     bench: Bench,
-    record: Run,
+    record: Run | Record,
     seed: int,
     progress: Progress = lambda *_: None,
 ) -> None:
@@ -90,7 +91,8 @@ def run(
     bench
         Where.
     record
-        Receives every ramp as soon as it has ended.
+        Receives every ramp as soon as it has ended. Ramps that an interrupted run had finished are
+        not made again; on a fresh array, cells.
     seed
         Nothing here is random; the bench has its own.
     progress
@@ -107,14 +109,27 @@ def run(
     """
     cells = chosen_cells(settings.cell, settings.cells, bench.backend.shape)
     check(settings, bench.backend.limits)
+    record = recording(record)
     probe = Probe(bench.backend, settings.read_voltage, settings.reads)
     total = 2 * len(cells) * settings.repeats
     done = 0
     for cell in cells:
-        for repeat in range(settings.repeats):
-            for name, sign in SIGNS.items():
+        where = f"{cell[0]},{cell[1]}"
+        ramps = {
+            f"{name}/{where}/{repeat}": sign
+            for repeat in range(settings.repeats)
+            for name, sign in SIGNS.items()
+        }
+        # On a fresh array, which is not the one that earlier ramps were on, all of a cell are anew.
+        wholes = {f"cell {where}": list(ramps)} if record.fresh else {n: [n] for n in ramps}
+        for whole, names in wholes.items():
+            if record.finished_together(names, lambda arrays: bool(arrays["ended"])):
+                done += len(names)
+                continue
+            record.begin(whole)
+            for name in names:
                 progress("ramps", done, total)
-                _seek(settings, probe, record, f"{name}/{cell[0]},{cell[1]}/{repeat}", cell, sign)
+                _seek(settings, probe, record, name, cell, ramps[name])
                 done += 1
     progress("ramps", total, total)
 
@@ -135,7 +150,7 @@ def check(settings: SeekSettings, limits: Limits) -> None:
 def _seek(
     settings: SeekSettings,
     probe: Probe,
-    record: Run,
+    record: Record,
     name: str,
     cell: tuple[int, int],
     sign: float,

@@ -8,6 +8,7 @@ a Dask cluster; their numbers are the same.
 import os
 from collections.abc import Callable, Generator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -102,14 +103,21 @@ def _units(settings: StudySettings, about: "Task") -> list["Unit"]:
     ]
 
 
+def located(settings: StudySettings) -> StudySettings:
+    """Return the settings with the folder of the data, if the environment names one."""
+    everything = os.environ.get(FOLDER)
+    if settings.data is None and everything and settings.task in READERS:
+        own = Path(everything) / settings.task
+        if own.is_dir():
+            return replace(settings, data=str(own))
+    return settings
+
+
 def _data(settings: StudySettings, about: "Task", seed: int) -> "Dataset":
     from crossbar.studies.unit import seed_of
 
-    folder = None if settings.data is None else Path(settings.data)
-    everything = os.environ.get(FOLDER)
-    if folder is None and everything and about.name in READERS:
-        own = Path(everything) / about.name
-        folder = own if own.is_dir() else None
+    named_folder = located(settings).data
+    folder = None if named_folder is None else Path(named_folder)
     rng = np.random.default_rng(seed_of("data", seed, about.name))
     return about.load(folder, rng, settings.size)
 

@@ -68,7 +68,11 @@ class StudySettings:
     )
     data: str | None = field(
         default=None,
-        metadata=_help(f"Folder of your own data; else ${FOLDER}/<task>, else a stand-in."),
+        metadata={
+            **_help(f"Folder of your own data; else ${FOLDER}/<task>, else a stand-in."),
+            # What the data are is compared by themselves.
+            WHERE: True,
+        },
     )
     p1: str = field(default="0.1", metadata=_help("Trinomial: P(0), one number or one a layer."))
     p2: str = field(default="0.2", metadata=_help("Trinomial: P(0.5), one or one a layer."))

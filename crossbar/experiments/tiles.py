@@ -121,6 +121,7 @@ def run(
             nonlocal done
             before = record.finished(name)
             if before is None:
+                record.begin(name)
                 begin = bench.backend.now
                 found = make()
                 took = np.array(bench.backend.now - begin)

@@ -1,5 +1,7 @@
 """An interrupted program goes on: what the record knows is not asked of the bench again.
 
+So do experiments that count what a cell has been through: forming, and endurance.
+
 The program is simply run again, from its beginning, on a bench that answers from the record as long
 as the record has the answer: the loop, the policies and all counts are then where they were, and
 not a single pulse is repeated. From the first call on that the record does not answer, the bench
@@ -37,14 +39,13 @@ from crossbar.backend import (
 )
 from crossbar.blob import Arrays
 from crossbar.records import Call
+from crossbar.spent import applied
 
 Answer = TypeVar("Answer")
 
 SAME = 1e-9
 """Relative difference below which two requests are the same: other builds of NumPy round
 differently; assumed."""
-REFUSED = ("LimitError", "BudgetError", "ClosedError")
-"""Errors after which nothing was driven."""
 
 
 class Resumed:
@@ -68,7 +69,7 @@ class Resumed:
         self.replayed = 0
         """Calls that were answered from the records."""
         self.in_doubt = 0
-        """Pulses that counted as applied because nobody knows; their cells were read instead."""
+        """Pulses and sweeps that counted as applied because nobody knows; they are not repeated."""
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -116,20 +117,28 @@ class Resumed:
     def sweep(
         self, cell: tuple[int, int], voltages: Array, compliance: Ampere, dwell: Second
     ) -> Sweep:
-        """Step one cell through voltages; no program that is gone on with does.
+        """Step one cell through voltages; a sweep in doubt is not made again, and has no currents.
 
         Raises
         ------
         DataError
             If the record has something else.
         """
-        self._refuse_if_known("sweep")
-        return self._backend.sweep(cell, voltages, compliance, dwell)
+        asked = {"cell": cell, "voltages": voltages, "compliance": compliance, "dwell": dwell}
+        known = self._known("sweep", asked)
+        if known is None:
+            return self._backend.sweep(cell, voltages, compliance, dwell)
+        if known.answered is None:
+            self.in_doubt += 1
+            lost = np.full(len(voltages), np.nan)
+            moment = np.full(len(voltages), self.now)
+            return Sweep(voltages, lost, moment, np.zeros(len(voltages), dtype=np.uint8))
+        return Sweep(*(known.answered[name] for name in ("voltage", "current", "time", "flags")))
 
     def trace(
         self, cell: tuple[int, int], voltages: Array, interval: Second, largest: Ampere
     ) -> Sweep:
-        """Play voltages on one cell; no program that is gone on with does.
+        """Play voltages on one cell; nothing that is gone on with so does.
 
         Raises
         ------
@@ -212,8 +221,7 @@ def _flat(runs: Iterable[tuple[int, Iterable[Call]]]) -> Iterator[tuple[int, int
     """Yield place, run and call of everything that was or may have been done, in order."""
     for run, calls in runs:
         for place, call in enumerate(calls, start=1):
-            refused = (call.error or "").startswith(REFUSED)
-            if call.verb != "close" and not refused:
+            if call.verb != "close" and applied(call):
                 yield place, run, call
 
 
