@@ -140,7 +140,11 @@ def _killed(owner: _Owner, watched: Any, by: str, rng: random.Random) -> Death:
     time.sleep(rng.uniform(0.0, LATEST))
     process.send_signal(getattr(signal, by))
     off = _off_after(watched)
-    process.wait(GIVEN_UP)
+    try:
+        process.wait(GIVEN_UP)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        off = float("inf")
     answered = 1 + len(process.stdout.read().splitlines())
     process.stdout.close()
     _ended(guardian)
@@ -229,8 +233,9 @@ def _budgeted(watched: Any, received: Counter[tuple[int, int]]) -> Iterator[Find
 
 def main() -> None:
     """Be a program that works until it is killed: each answer is a line of standard output."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    from crossbar.cli import interrupt
+
+    interrupt.listen()  # as the command line does: Python alone loses some interrupts
     # From the parent process, by its own pipe.
     owner: _Owner = pickle.load(sys.stdin.buffer)  # noqa: S301
     rng = np.random.default_rng(owner.seed)
@@ -243,6 +248,7 @@ def main() -> None:
                 for step in planned(owner.description, rng):
                     step.act(recorded)
                     _say("answered")
+                    interrupt.check()
 
 
 def _say(what: object) -> None:
