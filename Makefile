@@ -57,6 +57,7 @@ bench: setup
 	$(BIN)/python benchmarks/certificates.py
 	$(BIN)/python benchmarks/fabrication.py
 	$(BIN)/python benchmarks/faults.py
+	$(BIN)/python benchmarks/faults_source_meters.py
 	$(BIN)/python benchmarks/robustness.py $(if $(MNIST),--data $(MNIST))
 
 clean:

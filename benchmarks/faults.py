@@ -1,10 +1,11 @@
-"""How long a bench stays on after its owner was killed: its guardian's time to off.
+"""What faults cost: time to off after a death, the journal, and promises broken under faults.
 
 Against virtual instruments in a process of their own. The owner is a program that pulses a cell; it
 is killed at random times after it has begun. What is on is what the instruments drive, asked of
 them again and again.
 """
 
+import logging
 import os
 import random
 import signal
@@ -15,12 +16,15 @@ import time
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import ArrayLike
 from rows import Row, arguments, show
 
 from crossbar.bench import load
 from crossbar.exposure import FOLDER as STATE
 from crossbar.exposure import opened
 from crossbar.one_owner import FOLDER
+from crossbar.store import Store
+from crossbar.torture.campaign import torture
 from sim_backend.virtual.remote import RemoteBench
 
 WIRINGS = "parallel", "switched"
@@ -28,6 +32,7 @@ LATEST = 0.5
 """Until the owner is killed, at most, s."""
 
 GIVEN_UP = 10.0
+RECORDS, CALLS_OF_A_PULSE = 5000, 7
 
 SERVER = """
 import signal, sys
@@ -125,11 +130,46 @@ def counting() -> list[Row]:
     return rows
 
 
+def journal() -> list[Row]:
+    """Return what a record of the journal costs, and its part of a run at 1 ms a call."""
+    asked: dict[str, ArrayLike] = {"word": np.array([1], np.int32), "bit": np.array([2], np.int32)}
+    asked |= {"voltages": np.array([1.0]), "widths": np.array([1e-4]), "read_voltage": 0.1}
+    answered: dict[str, ArrayLike] = {"current": np.array([1e-6]), "flags": np.zeros(1, np.uint8)}
+    took = []
+    with tempfile.TemporaryDirectory() as folder, Store.open(Path(folder) / "runs.sqlite") as store:
+        run = store.start(experiment="cost", settings={}, bench={"kind": "sim"})
+        for _ in range(RECORDS):
+            began = time.perf_counter()
+            call = run.intent("pulse", 0.0, asked)
+            run.outcome(call, 0.0, answered)
+            took.append(1e6 * (time.perf_counter() - began) / 2)
+    low, middle, high = (float(x) for x in np.percentile(took, (25, 50, 75)))
+    # Seven calls of libdwf make a pulse with its verify read; benchmarks/bench_calls.py.
+    share = 2 * middle / (CALLS_OF_A_PULSE * 1e3) * 100
+    return [
+        Row("a record of the journal", middle, (high - low) / 2, "us", "under 20", middle < 20),
+        Row("journal, of a run at 1 ms a call", share, None, "%", "below 2", share < 2),
+    ]
+
+
+def campaign(runs: int) -> list[Row]:
+    """Return what came of whole runs with something going wrong, on both wirings."""
+    rows = []
+    logging.getLogger("instruments").setLevel(logging.CRITICAL + 1)
+    for wiring in WIRINGS:
+        found = torture(load(f"virtual-{wiring}"), 0, runs)
+        broken = len(found.broken)
+        name = f"{wiring}: runs with a fault that broke a promise, of {runs}"
+        rows.append(Row(name, broken, None, "", "0", broken == 0))
+    return rows
+
+
 def main() -> None:
     """Kill, measure and print."""
     parser = arguments(__doc__ or "")
     parser.add_argument("--runs", type=int, default=10, help="kills of each kind and wiring")
     parser.add_argument("--seed", type=int, default=0, help="of the times of the kills")
+    parser.add_argument("--campaign", type=int, default=170, help="runs with faults per wiring")
     given = parser.parse_args()
     rng, rows, every = random.Random(given.seed), [], []  # noqa: S311
     for wiring in WIRINGS:
@@ -145,7 +185,7 @@ def main() -> None:
         Row("longest of all", most, None, "ms", "under 1000", most < 1000),
         Row(f"left on, of {len(every)}", left, None, "", "0", left == 0),
     ]
-    rows += counting()
+    rows += counting() + journal() + campaign(given.campaign)
     show(rows, as_json=given.json, title="a bench whose owner is killed")
 
 

@@ -40,7 +40,8 @@ class Store:
         self.path = path
         self._connection = connection
         self._patience = patience
-        self._file = _identity(path)
+        self._where = os.fspath(path)
+        self._file = _identity(self._where)
 
     @classmethod
     def open(cls, path: str | Path, *, readonly: bool = False, patience: Second = 5.0) -> Self:
@@ -173,7 +174,7 @@ class Store:
 
     def _write(self, statement: str, values: tuple[object, ...]) -> int:
         # SQLite would go on writing to a file that nobody can find any more.
-        if _identity(self.path) != self._file:
+        if _identity(self._where) != self._file:
             raise StoreError(f"{self.path}: the run store was moved or deleted while it was open")
         with translated(self.path, self._patience):
             return int(self._connection.execute(statement, values).lastrowid or 0)
@@ -292,7 +293,7 @@ class Run:
             problem.add_note(f"run {self.id} could not be marked as ended: {second}")
 
 
-def _identity(path: Path) -> tuple[int, int] | None:
+def _identity(path: str) -> tuple[int, int] | None:
     """Return which file a path leads to; None if there is none, or it cannot be reached."""
     try:
         found = os.stat(path)
