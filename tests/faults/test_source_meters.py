@@ -52,7 +52,7 @@ CASES = [
     for name, mishap in MISHAPS.items()
     if virtual in mishap.models
 ]
-EVERY, EVERY_UNMARKED = (1, 1) if EVERY_CALL else (3, 12)
+EVERY, EVERY_UNMARKED = (1, 1) if EVERY_CALL else (4, 20)
 LASTING = ("every reply dropped", "hang")
 """Each run waits for some deadlines, by the wall."""
 MODULES: dict[str, Any] = {"2400": keithley2400, "6487": keithley6487}
