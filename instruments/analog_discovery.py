@@ -507,4 +507,12 @@ def _shut(device: Any) -> list[str]:
 
 
 def _not_off(failures: list[str]) -> InstrumentError:
-    return InstrumentError("outputs may still be on, disconnect the array: " + "; ".join(failures))
+    """Return the error that says what could not be turned off; what failed alike is said once."""
+    parts: dict[str, dict[str, None]] = {}
+    for failure in failures:
+        name, _, cause = failure.partition(": ")
+        parts.setdefault(cause, {})[name] = None
+    told = [
+        f"{', '.join(names)}: {why}" if why else ", ".join(names) for why, names in parts.items()
+    ]
+    return InstrumentError("outputs may still be on, disconnect the array: " + "; ".join(told))
