@@ -10,14 +10,17 @@ from typing import Any
 import numpy as np
 import pytest
 
+from crossbar.backend import InstrumentError, Sweep
 from crossbar.bench import load
 from crossbar.cli import run
 from crossbar.cli.output import Bars, console, errors
 from crossbar.experiments import EXPERIMENTS
+from crossbar.experiments.iv import IvSettings
 from crossbar.resumable import TAKEN
 from crossbar.store import Arrays, Store
 from idx_files import write_mnist
 from killed import STORE, budgets_kept, contents, pulses, same
+from sim_backend import SimulatedBackend
 
 BESIDE = "xbar: interrupted; the bench is at 0 V, and what was finished is in the record"
 
@@ -104,7 +107,11 @@ CASES: dict[str, tuple[str, str, int]] = {
         "programmings",
         1,
     ),
-    "energy": ("energy --repeats 2 --epochs 5 --test-points 20", "programming draws", 1),
+    "energy": (
+        "energy --repeats 2 --epochs 5 --test-points 20 --hidden 2 --law-points 1",
+        "programming draws",
+        1,
+    ),
     "frontier": (
         "frontier --hidden 4,5 --copies 1 --seeds 1 --epochs 2 --draws 2 --training erm",
         "networks",
@@ -253,6 +260,26 @@ def test_the_message_names_a_store_that_is_not_the_usual_one(
     assert said.splitlines() == [BESIDE, "continue with: xbar resume 1 --store my.sqlite"]
 
 
+@pytest.mark.parametrize(
+    ("command", "where", "said"),
+    [
+        ("bench check", "crossbar.bench_instruments.checked", "; the bench is at 0 V"),
+        ("bench calibrate", "crossbar.bench_instruments.calibrated", "; the bench is at 0 V"),
+        ("read", "crossbar.bench.load", ""),
+        ("info", "crossbar.cli.info.import_locations", ""),
+    ],
+)
+def test_a_bench_is_spoken_of_only_where_one_was_opened(
+    command: str, where: str, said: str, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(where, interrupt)
+    assert run(command.split()) == 130
+    assert capsys.readouterr().err == f"xbar: interrupted{said}\n"
+
+
 def program(*options: str) -> list[str]:
     """Write targets of a few cells, and return the command that programs them."""
     wanted = np.full((10, 10), "", dtype="U8")
@@ -362,14 +389,14 @@ def test_a_folder_that_is_gone_is_refused_with_what_works_instead(
 ) -> None:
     (folder / "old").mkdir()
     monkeypatch.chdir(folder / "old")
-    interrupted("iv", "points", 1, impatient, capsys)
+    interrupted("iv --array a.npz", "points", 1, impatient, capsys)
     monkeypatch.chdir(folder)
     (folder / "old").rename(folder / "new")
     line = refused(capsys, "resume", "1", "--store", "new/crossbar-runs.sqlite")
     assert "in which run 1 was begun, is not there" in line
     assert "xbar iv --resume 1" in line
     monkeypatch.chdir(folder / "new")
-    assert run(["iv", "--resume", "1"]) == 0
+    assert run(["iv", "--resume", "1", "--array", "a.npz"]) == 0
 
 
 def without_notes() -> None:
@@ -449,6 +476,48 @@ def test_what_the_interrupted_run_gave_a_cell_counts_for_the_one_that_goes_on(
     # The bench as it would have been with a budget that is used up now.
     line = refused(capsys, "resume", "1")
     assert f"{most} pulses used, 1 more asked, {most} allowed by the limit 'pulses'" in line
+
+
+def test_after_an_instrument_failed_the_error_says_how_to_go_on(
+    capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sweep, left = SimulatedBackend.sweep, [7]
+
+    def unplugged(*arguments: Any) -> Sweep:
+        left[0] -= 1
+        if left[0] == 0:
+            raise InstrumentError("the bench was unplugged")
+        return sweep(*arguments)
+
+    monkeypatch.setattr(SimulatedBackend, "sweep", unplugged)
+    line = refused(
+        capsys, *["iv", "--step", "0.5", "--cycles", "3", "--piece", "10", "--array", "a.npz"]
+    )
+    assert line.endswith("xbar runs figure 1; continue with: xbar resume 1")
+    found = resumed(capsys, "1")
+    assert (found["whole_cycles"], found["rows"][0]["cycles_by_run"]) == (
+        3,
+        {"1": [0, 1], "2": [2]},
+    )
+
+
+def test_a_run_of_the_window_is_continued_without_it(
+    folder: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    procedures = pytest.importorskip("crossbar.experiments.procedures")
+    settings = IvSettings(cell="3,4", step=0.5, cycles=2, piece=10)
+    made = procedures.procedure(settings, "sim", 3, folder / STORE)
+
+    def stop(_self: object, _work: str, done: int, _total: int) -> None:
+        if done >= 27:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(procedures.IvProcedure, "_progress", stop)
+    monkeypatch.setattr(procedures.IvProcedure, "_watch", lambda *_: None)
+    monkeypatch.setattr(procedures.IvProcedure, "should_stop", lambda _: True, raising=False)
+    made.execute()
+    found = resumed(capsys, "1")
+    assert (found["whole_cycles"], found["seed"]) == (2, 3)
 
 
 def test_the_data_folder_that_the_environment_named_is_that_of_the_record(

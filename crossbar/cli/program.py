@@ -169,9 +169,10 @@ def show_program(report: ProgramReport, facts: dict[str, Any], figure: Path, as_
     """Show what became of the cells: table or JSON, and the figure."""
     note = made_by(facts, f"read {report.reread_delay:g} s after programming")
     if resumed := facts.get("resumed"):
+        doubt = resumed["pulses_in_doubt"]
         note.append(
             f"goes on with run {resumed['runs'][-1]}: {resumed['calls_from_the_record']} calls "
-            f"are from the record, {resumed['pulses_in_doubt']} in doubt"
+            f"are from the record{f', {doubt} in doubt, which counts' if doubt else ''}"
         )
     marked = {name: report.status == status for name, status in LEFT_AS.items()}
     draw(figure, report.reread, "Programmed conductances", note, marked)

@@ -55,11 +55,11 @@ IV = (
     *("--array", "kept.npz"),
 )
 STUDY = (
-    *("study", "--task", "glycans", "--objectives", "erm", "--seeds", "4", "--draws", "2"),
+    *("study", "--task", "glycans", "--objectives", "erm", "--seeds", "3", "--draws", "2"),
     *("--size", "40", "--epochs", "1", "--sigmas", "0.4"),
 )
 MOONS = (
-    *("moons", "--training", "erm,trinomial", "--repeats", "2", "--epochs", "5"),
+    *("moons", "--training", "erm", "--repeats", "3", "--epochs", "5"),
     *("--train-points", "60", "--test-points", "60"),
 )
 XBAR = "from crossbar.cli import main; main()"
