@@ -141,6 +141,7 @@ def _stays_at_0_v_only_if_asked(patch: pytest.MonkeyPatch) -> None:
             source(self, voltage)
 
     patch.setattr(Keithley2400, "source", stubborn)
+    patch.setattr(Keithley2400, "rest", lambda _: None)
 
 
 def _makes_before_it_breaks(patch: pytest.MonkeyPatch) -> None:
