@@ -140,6 +140,12 @@ def test_an_interrupt_keeps_every_ramp(tmp_path: Path) -> None:
     assert drawn(tmp_path, "seek", SHORT, results).startswith(b"\x89PNG")
 
 
+def test_an_interrupt_before_any_reset_ramp_still_has_a_figure(tmp_path: Path) -> None:
+    results = interrupted(tmp_path, "seek", SHORT, "ramps", 1)
+    assert set(results) == {"set/3,4/0"}
+    assert drawn(tmp_path, "seek", SHORT, results).startswith(b"\x89PNG")
+
+
 def test_the_table_fits_eighty_columns(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -86,7 +86,8 @@ def _amplitudes(axes: Axes, results: Mapping[str, Arrays]) -> None:
             )
             continue
         for k, cell in enumerate(cells):
-            side = np.linspace(-0.15, 0.15, len(values[cell])) if len(values[cell]) > 1 else 0.0
+            count = len(values[cell])  # none if it was interrupted between SET and RESET
+            side = np.linspace(-0.15, 0.15, count) if count > 1 else np.zeros(count)
             label = name.upper() if k == 0 else None
             axes.plot(k + side, values[cell], "o", ms=4, color=SHADES[name], label=label)
     if len(cells) > NAMED:
