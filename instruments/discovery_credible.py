@@ -91,8 +91,8 @@ class Credible:
             )
         if expected >= STILL:
             raise InstrumentError(
-                f"Analog Discovery 2: {_named(still)} sticks: all of {record.shape[1]} samples are "
-                "the same"
+                f"Analog Discovery 2: all {record.shape[1]} samples of {_named(still)} are the "
+                "same: what is handed out sticks"
             )
 
 

@@ -14,7 +14,8 @@ from pydwf import (
 )
 
 from instruments.analog_discovery import Acquisition, Trigger
-from instruments.discovery_devices import open_device
+from instruments.discovery_credible import TURNS, turns
+from instruments.discovery_devices import is_marked, open_device
 from owner_bench import assumes, check_page, choose_places, say_what_is_not_tried
 from owner_discovery import (
     CARRIER,
@@ -274,6 +275,42 @@ def test_supplies_come_up_and_read_back(alone: Discovery) -> None:
     took = alone.timer.now - began
     alone.place.note(f"{found} V after {took * 1e3:.1f} ms")
     assert took < 0.1
+
+
+@assumes(
+    "while the supplies are on the master enable reads so, and after a reset it does not",
+    f"{SDK}, FDwfAnalogIOEnableStatus; that an overcurrent opens it too is not tried",
+    "remembered",
+)
+def test_the_master_enable_tells_whether_supplies_are_on(alone: Discovery) -> None:
+    alone.ad2.supplies(1.0, -1.0)
+    alone.ad2.confirm()
+    alone.device.reset()
+    alone.device.analogIO.status()
+    assert not alone.device.analogIO.enableStatus()
+
+
+@assumes(
+    "the divider of the logic analyser's clock stays as it was set, and a reset changes it",
+    f"{PYDWF}, DigitalIn.dividerSet",
+    "guessed",
+)
+def test_a_reset_takes_the_mark_away(alone: Discovery) -> None:
+    alone.record(SLOW)
+    assert is_marked(alone.device)
+    alone.device.reset()
+    assert not is_marked(alone.device)
+
+
+@assumes(
+    "an input at rest is never still: of 1000 samples on the 5 V range at least 15 turn",
+    "nobody",
+    "guessed",
+)
+def test_an_input_at_rest_is_never_still(alone: Discovery) -> None:
+    found = [turns(samples) for samples in alone.record(SLOW)]
+    alone.place.note(f"{found} turns in 1000 samples")
+    assert min(found) >= TURNS
 
 
 @assumes(
