@@ -62,6 +62,15 @@ def test_list_shows_every_run_in_80_columns(store: Path) -> None:
         assert word in output
 
 
+def test_a_waveform_counts_as_a_pulse_as_it_does_for_the_guard(tmp_path: Path) -> None:
+    path = tmp_path / "waveform.sqlite"
+    with Store.open(path) as store:
+        run = store.start(experiment="iv", settings={}, bench={"kind": "sim"})
+        run.outcome(run.intent("trace", 0.0, {"voltages": np.ones(5)}), 1.0, {})
+    facts = json.loads(xbar("show", "1", "--json", "--store", str(path)))
+    assert facts["pulses"] == 1
+
+
 def test_list_as_json_is_for_programs(store: Path) -> None:
     first, second = json.loads(xbar("list", "--json"))
     assert (first["id"], first["bench_name"], first["seed"]) == (1, "rehearsal", 7)

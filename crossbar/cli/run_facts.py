@@ -32,8 +32,11 @@ def run_facts(store: Store, run: RunRecord) -> dict[str, Any]:
         calls[call.verb] += 1
         failed += call.error is not None
         open_ended += call.ended is None
-        if call.verb == "pulse" and not (call.error or "").startswith(_REFUSALS):
-            pulses += call.asked["voltages"].size
+        if not (call.error or "").startswith(_REFUSALS):
+            if call.verb == "pulse":
+                pulses += call.asked["voltages"].size
+            # A waveform is one pulse, as the guard counts it.
+            pulses += call.verb == "trace"
         if call.answered and "flags" in call.answered:
             flags = call.answered["flags"].astype(np.uint8)
             clipped += int(np.count_nonzero(flags & Flag.CLIPPED))
